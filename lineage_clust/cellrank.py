@@ -18,7 +18,7 @@ from .io.results import to_anndata
 from .lineage.annotations import read_annotations
 from .lineage.lineage import Reader, check_anndata, resolve_genes
 from .plotting import plot_clusters
-from .plotting.parts.covariates import covariate_strips
+from .plotting.parts.strips import covariate_strips
 from .results.leading import top_order
 from .scanpy_names import graph_parameters
 from .utils.atomic import write_whole

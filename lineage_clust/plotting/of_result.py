@@ -12,8 +12,7 @@ from ..lineage.annotations import read_annotations
 from ..lineage.columns import column_of
 from ..results.result import FitResult
 from .genes.cells import cell_colors
-from .parts.covariates import covariate_strips
-from .parts.strips import Strip
+from .parts.strips import Strip, covariate_strips
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -15,8 +15,7 @@ from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.plotting import cluster_colors, lineage_colors
 from lineage_clust.plotting.heatmap.heatmap import row_order
 from lineage_clust.plotting.parts import strips
-from lineage_clust.plotting.parts.covariates import covariate_strips
-from lineage_clust.plotting.parts.strips import smooth_along
+from lineage_clust.plotting.parts.strips import covariate_strips, smooth_along
 
 
 @pytest.fixture(scope="module")

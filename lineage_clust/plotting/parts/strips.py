@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
-from ...utils.checking import as_vector
+from ...lineage.annotations import Annotation
 from .checking import check_color_map
 from .labels import level_names, plain, shortened
 from .palettes import read_palette
@@ -21,19 +21,16 @@ _MAX_CATEGORIES = 24
 _TITLE, _LINE, _BAR = 0.45, 0.18, 0.8  # inches of legends: the title, each line, a colour bar
 _MISSING = (0.9, 0.9, 0.9, 1.0)
 
+_Piece = tuple[pd.Series, np.ndarray, np.ndarray, np.ndarray]  # values, pseudotime and weights of cells, and grid
+
 
 @dataclass(frozen=True)
 class Strip:
     """Colours of one covariate along the grid, or of all cells.
 
-    name : str. Name of the covariate.
-    colors : ndarray of shape (n_points, 4). RGBA; of cells, `(n_obs, 3)`.
-    categories : dict of str to colour. Colour by category, for a legend; empty for a numeric covariate.
-    limits : tuple of two floats, optional. Range of the values of a numeric covariate.
-    cmap : Colormap, optional. Colour map of a numeric covariate.
-
-    >>> Strip("phase", np.ones((3, 4)), {"G1": "white"}).name
-    'phase'
+    colors : `(n_points, 4)` RGBA; of cells, `(n_obs, 3)`.
+    categories : Colour by category, for a legend; empty for a numeric covariate.
+    limits, cmap : Range of the values and colour map of a numeric covariate.
     """
 
     name: str
@@ -46,19 +43,11 @@ class Strip:
 def smooth_along(
     pseudotime: np.ndarray, weights: np.ndarray, values: np.ndarray, grid: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernel-weighted means along a grid.
+    """Return kernel-weighted means of values `(n_cells, n_columns)` along a grid `(n_points,)`, and the weight of each.
 
-    pseudotime, weights : `(n_cells,)`.
-    values : `(n_cells, n_columns)`.
-    grid : `(n_points,)` increasing; the standard deviation of the Gaussian kernel is 1.5 % of its range.
-    returns means : ndarray of shape (n_points, n_columns)
-    returns mass : ndarray of shape (n_points,). Total weight of the cells in each mean.
-
-    Cells are binned first, so that the cost is linear in their number. Without cells nearby, the nearest ones are used.
-
-    References
-    ----------
-    Nadaraya (1964). On estimating regression. Theory of Probability and its Applications 9, 141-142.
+    The standard deviation of the Gaussian kernel is 1.5 % of the range of the grid (Nadaraya 1964, On estimating
+    regression, Theory of Probability and its Applications 9, 141-142). Cells are binned first, so that the cost is linear
+    in their number. Without cells nearby, the nearest ones are used.
     """
     start, end = float(grid[0]), float(grid[-1])
     width = (end - start) / _N_BINS
@@ -78,102 +67,66 @@ def smooth_along(
     return smooth[nearest, 1:] / smooth[nearest, :1], smooth[nearest, 0]
 
 
-def make_strip(
-    name: str,
-    values: pd.Series,
-    pseudotime: np.ndarray,
-    weights: np.ndarray,
-    grid: np.ndarray,
-    *,
-    colors: Sequence | None = None,
-    cmap: Any = "viridis",
-) -> Strip:
-    """Return the strip of one covariate.
+def covariate_strips(
+    annotations: Sequence[Annotation], grid: np.ndarray, grid_lineage: np.ndarray, cmap: Any = "viridis"
+) -> list[Strip]:
+    """Return one strip per covariate along a grid `(n_points,)` of one or several lineages; "" = a single trajectory.
 
-    name : str. Name of the covariate.
-    values : Series of length n_cells. Numbers: each grid point shows the lineage-weighted mean. Categories: the one
-        with the largest weight nearby.
-    pseudotime, weights : ndarray of shape (n_cells,). Pseudotime and weight in the lineage; cells with weight 0 are
-        ignored.
-    grid : ndarray of shape (n_points,). Pseudotimes of the columns of the panel.
-    colors : sequence or mapping of colours, optional. One per category: names, hexadecimal, or numbers. If incomplete,
-        default colours are used.
-    cmap : str or Colormap. Colour map for numbers.
-    returns : Strip. Colours at the grid points, with what a legend needs.
-    raises ValueError : If values, pseudotime and weights differ in length, or `grid` is not increasing.
-
-    >>> t = np.linspace(0, 1, 100)
-    >>> strip = make_strip("phase", pd.Series(np.where(t < 0.5, "early", "late")), t, np.ones(100), np.linspace(0, 1, 5))
-    >>> list(strip.categories)
-    ['early', 'late']
+    Each grid point shows the lineage-weighted mean of numbers, or the category with the largest weight nearby.
     """
-    from matplotlib.colors import to_rgba
-
-    values = _check(values, pseudotime, weights, grid)
-    if is_numeric(values):
-        return numeric_strip(name, means_along(values, pseudotime, weights, grid), cmap)
-    categories = values.astype("category").cat
-    levels = level_names(categories.categories)
-    codes = categories.codes.to_numpy()
-    palette = _palette(levels, colors)
-    one_hot = np.zeros((len(codes), len(levels)))
-    one_hot[np.flatnonzero(codes >= 0), codes[codes >= 0]] = 1.0
-    known = codes >= 0
-    shares, mass = smooth_along(pseudotime[known], weights[known], one_hot[known], grid)
-    rgba = np.array([to_rgba(color) for color in palette])[np.nan_to_num(shares).argmax(axis=1)]
-    rgba[mass == 0] = _MISSING
-    shown = np.unique(np.nan_to_num(shares).argmax(axis=1)[mass > 0])
-    return Strip(name, rgba, {levels[level]: palette[level] for level in shown})
+    where = {name: grid[grid_lineage == name] for name in dict.fromkeys(grid_lineage)}
+    found = []
+    for one in annotations:
+        pieces = [(*one.parts[name], points) for name, points in where.items()]
+        is_categorical = isinstance(pieces[0][0].dtype, pd.CategoricalDtype)
+        found.append(_categorical(one, pieces) if is_categorical else _numeric(one.key, pieces, cmap))
+    return found
 
 
-def is_numeric(values: pd.Series) -> bool:
-    """Return whether a covariate is shown by its mean, not by categories."""
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-
-
-def means_along(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the weighted mean of a numeric covariate at each grid point `(n_points,)`, of the cells that have a value."""
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    known = np.isfinite(numbers)
-    return smooth_along(pseudotime[known], weights[known], numbers[known, None], grid)[0][:, 0]
-
-
-def numeric_strip(name: str, means: np.ndarray, cmap: Any) -> Strip:
-    """Return the strip of a numeric covariate with the given means `(n_points,)`; its scale spans them."""
+def _numeric(name: str, pieces: list[_Piece], cmap: Any) -> Strip:
+    """Return the strip of a numeric covariate, with one colour scale for all lineages, which spans the means."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
-    known = means[np.isfinite(means)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     check_color_map(cmap)
+    parts = []
+    for values, pseudotime, weights, points in pieces:
+        numbers = values.to_numpy()
+        known = np.isfinite(numbers)
+        parts.append(smooth_along(pseudotime[known], weights[known], numbers[known, None], points)[0][:, 0])
+    means = np.concatenate(parts)
+    known = np.isfinite(means)
+    low, high = (float(means[known].min()), float(means[known].max())) if known.any() else (0.0, 1.0)
     cmap = colormaps.get_cmap(cmap)
     rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
-    rgba[~np.isfinite(means)] = _MISSING
+    rgba[~known] = _MISSING
     return Strip(name, rgba, {}, (low, high), cmap)
 
 
-def _check(values: pd.Series, pseudotime: np.ndarray, weights: np.ndarray, grid: np.ndarray) -> pd.Series:
-    """Return the values as a Series; raise an error unless lengths match and `grid` is valid."""
-    values = values if isinstance(values, pd.Series) else pd.Series(values)
-    for name, numbers in (("pseudotime", pseudotime), ("weights", weights), ("grid", grid)):
-        as_vector(name, numbers)
-        if name != "grid" and len(numbers) != len(values):
-            raise ValueError(f"There are {len(values)} values and {len(numbers)} {name}: each cell needs one of each.")
-    if len(grid) < 2 or not grid[0] < grid[-1]:
-        raise ValueError("grid must be at least two points of pseudotime, the first before the last.")
-    return values
+def _categorical(annotation: Annotation, pieces: list[_Piece]) -> Strip:
+    """Return the strip of a categorical covariate, with the colours in AnnData if it has one for each category."""
+    from matplotlib.colors import to_rgba
+
+    levels, codes = level_names(annotation.levels), []
+    for values, pseudotime, weights, points in pieces:
+        level = values.cat.codes.to_numpy()
+        known = level >= 0
+        one_hot = np.eye(len(levels))[level[known]]
+        shares, mass = smooth_along(pseudotime[known], weights[known], one_hot, points)
+        codes.append(np.where(mass > 0, np.nan_to_num(shares).argmax(axis=1), -1))
+    palette = read_palette(annotation.colors, levels, f"adata.uns[{f'{annotation.key}_colors'!r}]")
+    palette = _default_palette(len(levels)) if palette is None else palette
+    shown = np.concatenate(codes)
+    rgba = np.array([*map(to_rgba, palette), _MISSING])[shown]  # the last one is for code -1
+    return Strip(annotation.key, rgba, {levels[code]: palette[code] for code in np.unique(shown) if code >= 0})
 
 
-def _palette(levels: list[str], colors: Sequence | None) -> list:
-    given = read_palette(colors, levels, "colors")
-    if given is not None:
-        return given
+def _default_palette(n_levels: int) -> list:
     from matplotlib import colormaps
 
-    names = "tab10" if len(levels) <= 10 else "tab20"
-    if len(levels) <= 20:
-        return [colormaps[names](index) for index in range(len(levels))]
-    return [colormaps["gist_ncar"](value) for value in np.linspace(0.03, 0.95, len(levels))]
+    if n_levels <= 20:
+        return [colormaps["tab10" if n_levels <= 10 else "tab20"](index) for index in range(n_levels)]
+    return [colormaps["gist_ncar"](value) for value in np.linspace(0.03, 0.95, n_levels)]
 
 
 def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:

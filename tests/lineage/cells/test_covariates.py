@@ -12,7 +12,7 @@ from lineage_clust.errors import LineageClustWarning
 from lineage_clust.lineage.annotations import read_annotations
 from lineage_clust.lineage.cells.covariates import design_columns
 from lineage_clust.lineage.lineage import read_lineage
-from lineage_clust.plotting.parts.covariates import covariate_strips
+from lineage_clust.plotting.parts.strips import covariate_strips
 
 
 def fit(adata, covariates, **parameters):

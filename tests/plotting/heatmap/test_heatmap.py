@@ -11,9 +11,10 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from lineage_clust.errors import UnknownNameError
+from lineage_clust.lineage.annotations import Annotation
 from lineage_clust.plotting import cluster_colors, plot_heatmap
 from lineage_clust.plotting.heatmap.heatmap import row_order
-from lineage_clust.plotting.parts.strips import make_strip
+from lineage_clust.plotting.parts.strips import covariate_strips
 
 GRID = np.linspace(0, 1, 50)
 
@@ -172,10 +173,12 @@ def test_covariates_have_bars_and_legends(overlaps, left_out):
     scaled, labels, genes = some_trends()
     rng = np.random.default_rng(0)
     t = rng.uniform(0, 1, 300)
-    strips = [
-        make_strip("type", pd.Series(np.where(t < 0.5, "stem", "a type with a long name")), t, np.ones(300), GRID),
-        make_strip("depth", pd.Series(t**2), t, np.ones(300), GRID),
+    types = pd.Series(np.where(t < 0.5, "stem", "a type with a long name")).astype("category")
+    covariates = [
+        Annotation("type", {"": (types, t, np.ones(300))}, list(types.cat.categories)),
+        Annotation("depth", {"": (pd.Series(t**2), t, np.ones(300))}, []),
     ]
+    strips = covariate_strips(covariates, GRID, np.full(len(GRID), ""))
     ax = plot_heatmap(scaled, labels, GRID, genes, strips=strips)
     assert {"type", "depth"} <= {child.get_label() for child in ax.child_axes}
     ax.figure.canvas.draw()

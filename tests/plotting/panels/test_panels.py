@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from lineage_clust.plotting import cluster_colors, plot_clusters
 from lineage_clust.plotting.panels.panels import check_clusters
 from lineage_clust.plotting.panels.scale import limits, n_beyond
 from lineage_clust.plotting.parts.captions import Caption
-from lineage_clust.plotting.parts.strips import make_strip
+from lineage_clust.plotting.parts.strips import Strip
 
 from ..colour_vision import contrast
 
@@ -151,7 +150,7 @@ def test_names_of_many_lineages_do_not_overlap(overlaps, left_out, n_strips):
     lineages = ["Erythroid progenitors", "B", "Monocytes", "cDC", "Megakaryocytes"]
     grid, names = np.tile(np.linspace(0, 1, 8), 5), np.repeat(lineages, 8)
     labels = np.arange(5)
-    strip = make_strip("depth", pd.Series(grid), grid, np.ones(40), grid)
+    strip = Strip("depth", np.ones((40, 4)), {}, (0.0, 1.0), "viridis")
     figure = plot_clusters(
         np.random.default_rng(0).normal(size=(5, 40)), labels, grid, grid_lineage=names, strips=[strip] * n_strips
     )

@@ -9,8 +9,8 @@ from matplotlib.colors import CSS4_COLORS, to_hex, to_rgba
 
 import lineage_clust as lc
 from lineage_clust.lineage.annotations import read_annotations
-from lineage_clust.plotting.parts.covariates import covariate_strips
 from lineage_clust.plotting.parts.palettes import read_color, read_palette
+from lineage_clust.plotting.parts.strips import covariate_strips
 
 from ...fits import QUICK
 

@@ -5,50 +5,37 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lineage_clust.lineage.annotations import Annotation
 from lineage_clust.plotting.parts.layout import lay_out_panels
-from lineage_clust.plotting.parts.strips import Strip, draw_legends, legend_entries, make_strip
+from lineage_clust.plotting.parts.strips import Strip, covariate_strips, draw_legends, legend_entries
 
 T = np.linspace(0, 1, 200)
 GRID = np.linspace(0, 1, 20)
 
 
+def strip_of(values, key="x", grid=GRID, **given):
+    """Return the strip of a covariate in 200 cells."""
+    levels = list(values.cat.categories) if values.dtype == "category" else []
+    covariate = Annotation(key, {"": (values, T, np.ones(200))}, levels)
+    (strip,) = covariate_strips([covariate], grid, np.full(len(grid), ""), **given)
+    return strip
+
+
 def test_the_scale_of_a_strip_spans_its_means():
-    assert make_strip("x", pd.Series(T + 1), T, np.ones(200), GRID).limits == pytest.approx((1, 2), abs=0.03)
+    assert strip_of(pd.Series(T + 1)).limits == pytest.approx((1, 2), abs=0.03)
 
 
 def test_a_legend_of_very_many_categories_is_cut():
-    values = pd.Series([f"type {int(40 * time):02d}" for time in T])
-    handles, labels, title = legend_entries(make_strip("x" * 40, values, T, np.ones(200), np.linspace(0, 1, 400)))
+    values = pd.Series([f"type {int(40 * time):02d}" for time in T]).astype("category")
+    handles, labels, title = legend_entries(strip_of(values, "x" * 40, np.linspace(0, 1, 400)))
     assert len(handles) == len(labels) == 25
     assert labels[-1].startswith("and ")
     assert len(title) == 22
 
 
-def strip_of(**changed):
-    t = np.linspace(0, 1, 20)
-    given = {"name": "n", "values": pd.Series(t), "pseudotime": t, "weights": np.ones(20), "grid": t[::4]} | changed
-    return make_strip(**given)
-
-
-@pytest.mark.parametrize(
-    ("changed", "error", "message"),
-    [
-        ({"values": pd.Series(np.ones(3))}, ValueError, "3 values and 20 pseudotime"),
-        ({"weights": np.ones(19)}, ValueError, "20 values and 19 weights"),
-        ({"weights": ["a"] * 20}, TypeError, "weights must hold real numbers"),
-        ({"pseudotime": np.ones((20, 2))}, ValueError, "one dimension"),
-        ({"grid": np.zeros(5)}, ValueError, "the first before the last"),
-        ({"grid": np.array([0.5])}, ValueError, "at least two"),
-        ({"cmap": "virides"}, ValueError, "viridis"),
-    ],
-)
-def test_odd_strips_are_refused(changed, error, message):
-    with pytest.raises(error, match=message):
-        strip_of(**changed)
-
-
-def test_values_need_not_be_a_series():
-    np.testing.assert_array_equal(strip_of(values=np.linspace(0, 1, 20)).colors, strip_of().colors)
+def test_an_unknown_colour_map_is_refused():
+    with pytest.raises(ValueError, match="viridis"):
+        strip_of(pd.Series(T), cmap="virides")
 
 
 def test_legends_of_many_categories_stay_inside_the_figure():
@@ -65,6 +52,5 @@ def test_legends_of_many_categories_stay_inside_the_figure():
 
 
 def test_dates_are_written_without_the_time_of_day():
-    dates = pd.Series(pd.to_datetime(["2024-01-31", "2024-03-01"] * 20)).astype("category")
-    strip = make_strip("date", dates, np.linspace(0, 1, 40), np.ones(40), np.linspace(0, 1, 5))
-    assert set(strip.categories) <= {"2024-01-31", "2024-03-01"}
+    dates = pd.Series(pd.to_datetime(["2024-01-31", "2024-03-01"] * 100)).astype("category")
+    assert set(strip_of(dates).categories) <= {"2024-01-31", "2024-03-01"}
