@@ -21,13 +21,7 @@ _NOUNS = {"up": "rise", "down": "fall", "transient up": "peak", "transient down"
 
 @dataclass(frozen=True)
 class Caption:
-    """Caption of a cluster.
-
-    name : Name in the tree, or given by the user.
-    words : Direction and time of the mean trend.
-    size : Number of genes.
-    confidence : Mean over the genes; NaN if unknown.
-    """
+    """Caption of a cluster: its name, direction and time of its mean trend, size, and mean confidence (NaN if unknown)."""
 
     name: str
     words: str = ""
@@ -69,17 +63,8 @@ def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) ->
     """Describe the direction of a mean trend, and the third of the time range in which it changes.
 
     The time of a rise or fall is that of half of its change; it is steady if this is in the middle and the change takes
-    most of the range. The time of a peak is its maximum, that of a dip its minimum.
-
-    values : `(n_points,)`.
-    grid : `(n_points,)` pseudotime of one lineage.
-    way : Direction as in the cluster table; `None` = that of the trend. Unknown ones are returned unchanged.
-
-    >>> time = np.linspace(0, 1, 101)
-    >>> trend_words(1 / (1 + np.exp(-(time - 0.8) / 0.05)), time), trend_words(-time, time)
-    ('late rise', 'steady fall')
-    >>> trend_words(np.exp(-((time - 0.2) ** 2) / 0.01), time)
-    'early peak'
+    most of the range. The time of a peak is its maximum, that of a dip its minimum. `way` is a direction as in the cluster
+    table, which is returned if it is unknown here; `None` = that of the trend.
     """
     way = str(DIRECTIONS[int(direction(values[None])[0])]) if way is None else str(way)
     noun = _NOUNS.get(way, way)
@@ -99,18 +84,11 @@ def captions(
     table: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None,
     labels: Mapping[Any, str] | Sequence[str] | None = None,
 ) -> list[Caption]:  # fmt: skip
-    """Return a caption for each row of a cluster table; it is that of the mean trend also where genes are mixed.
-
-    centers : `(n_clusters, n_points)` mean trends.
-    grid, grid_lineage : `(n_points,)` pseudotime, and the lineage of each point if there are several.
-    """
-    numbers = table["name"].astype(str).tolist() if "name" in table else [str(cluster) for cluster in table.index]
-    names = own_labels(labels, numbers)
-    found = []
-    for place, (_, row) in enumerate(table.iterrows()):
-        words = _words(row, centers[place], np.asarray(grid), grid_lineage)
-        found.append(Caption(names[place], words, int(row["size"]), float(row["confidence"])))
-    return found
+    """Return a caption for each row of a cluster table with its mean trends `(n_clusters, n_points)`, also of mixed genes."""
+    names = own_labels(labels, (table["name"] if "name" in table else table.index).astype(str).tolist())
+    words = [_words(row, center, np.asarray(grid), grid_lineage)
+             for (_, row), center in zip(table.iterrows(), centers, strict=True)]  # fmt: skip
+    return list(map(Caption, names, words, table["size"].astype(int), table["confidence"].astype(float)))
 
 
 def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:

@@ -47,18 +47,13 @@ def cluster_colors(n_clusters: int) -> list[str]:
     ['#3664C1', '#B92E08']
     """
     check_count("n_clusters", n_clusters)
-    return [*_CLUSTERS[:n_clusters], *(_further(place) for place in range(n_clusters - len(_CLUSTERS)))]
+    return _first(n_clusters, _CLUSTERS)
 
 
 def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = None) -> list[str]:
     """Return the hex colour of each cluster, with colours given by the user.
 
-    palette : None, sequence, mapping, or name of a colour map. Colours, at least one per cluster; or by cluster (its
-        number or name), with defaults for the others.
-    raises ValueError : If there are too few colours, a colour is invalid, or a cluster does not exist.
-
-    >>> palette_colors({1: "red"}, 2)
-    ['#3664C1', '#ff0000']
+    palette : `None`, a sequence, a mapping by number or name with defaults for other clusters, or a colour map.
     """
     colors = [legible(color) for color in cluster_colors(n_clusters)]
     if palette is None:
@@ -111,21 +106,11 @@ def cluster_color(cluster: int | None, n_clusters: int) -> str:
 
 
 def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
-    """Return the colour of each lineage: the given ones if complete, else defaults.
-
-    given : Colours by name, as stored in AnnData; `None` or {} = none.
-
-    >>> colors_by_lineage(["Ery", "Mono"], {"Mono": "red", "Ery": "#0000FF"})
-    ['#0000ff', '#ff0000']
-    """
+    """Return the colour of each lineage: those given by name, as in AnnData, if complete, else defaults."""
     from matplotlib.colors import to_hex
 
     known = read_palette(given or None, names, "The palette of the lineages")
-    return (
-        [legible(color) for color in lineage_colors(len(names))]
-        if known is None
-        else [to_hex(color) for color in known]
-    )
+    return list(map(legible, lineage_colors(len(names))) if known is None else map(to_hex, known))
 
 
 def lineage_colors(n_lineages: int) -> list[str]:
@@ -148,4 +133,8 @@ def lineage_colors(n_lineages: int) -> list[str]:
     ['#0072B2', '#D55E00']
     """
     check_count("n_lineages", n_lineages)
-    return [*_LINEAGES[:n_lineages], *(_further(place) for place in range(n_lineages - len(_LINEAGES)))]
+    return _first(n_lineages, _LINEAGES)
+
+
+def _first(n: int, known: Sequence[str]) -> list[str]:
+    return [*known[:n], *(_further(place) for place in range(n - len(known)))]

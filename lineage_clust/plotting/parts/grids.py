@@ -14,11 +14,8 @@ _SHAPE, _PANEL = 1.3, 1.25  # columns per row of a grid that suits a page; width
 def panels_a_row(
     n_panels: int, ncols: int | None = None, most: int | None = None, figsize: tuple[float, float] | None = None
 ) -> int:
-    """Return the number of panels per row.
+    """Return the number of panels per row, at most `most`: the requested one, or one for which the last row is almost full.
 
-    ncols : Requested number, used unless there are fewer panels; `None` = chosen such that the last row is full or
-        almost full, and never a single panel below longer rows.
-    most : Maximum number.
     figsize : Size of the figure, which determines the shape of the panels; `None` = as large as the panels need.
 
     >>> [panels_a_row(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 60)]

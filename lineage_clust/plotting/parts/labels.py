@@ -13,9 +13,7 @@ _SCALES: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
 
 def shortened(text: object, length: int = 24) -> str:
-    """Return the text truncated to `length` characters: a phrase at its end, a name in the middle.
-
-    Identifiers often differ only in their last characters.
+    """Return the text truncated to `length` characters: a phrase at its end, an identifier in the middle.
 
     >>> shortened("ENSMUSG00000020661", 12), shortened("late rise in Ery", 12)
     ('ENSMU…020661', 'late rise i…')
@@ -28,13 +26,7 @@ def shortened(text: object, length: int = 24) -> str:
 
 
 def plain(text: object) -> str:
-    r"""Escape dollar signs, so that matplotlib does not interpret them as mathematics.
-
-    All names of genes, lineages and columns are escaped before they are drawn.
-
-    >>> print(plain("a$b$c"))
-    a\$b\$c
-    """
+    """Escape dollar signs in a name before it is drawn: matplotlib would interpret them as mathematics."""
     return str(text).replace("\t", " ").replace("$", r"\$")  # fonts have no tab
 
 
@@ -58,10 +50,7 @@ def level_names(levels: Iterable) -> list[str]:
 
 
 def fit_text(text, width: float, least: float = 1.0) -> None:
-    """Truncate a drawn text escaped by :func:`plain` until it is at most `width` pixels wide.
-
-    Before, its font is made smaller, down to a fraction `least`.
-    """
+    """Reduce the font of a drawn text down to a fraction `least`, then truncate the text, until it is `width` pixels wide."""
     share, size = 1.0, text.get_fontsize()
     while share > least and (wide := width_of(text)) > width:  # widths of letters do not change in proportion
         share = max(least, 0.98 * share * width / wide)
@@ -103,17 +92,9 @@ def extents(ax, texts: Sequence[str], **style) -> np.ndarray:
 
 
 def spaced(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
-    """Return the positions closest to the wanted ones that are at least `gap` apart.
+    """Return the positions closest to the sorted, wanted ones that are at least `gap` apart and, if they fit, within bounds.
 
-    wanted : `(n_labels,)` in increasing order.
-    gap : Minimum distance of neighbours.
-    low, high : Bounds of the positions, as far as there is space.
-
-    A least squares problem under order constraints: after subtracting `i * gap`, positions must not decrease, which is
-    isotonic regression.
-
-    >>> spaced(np.array([1.0, 1.0, 5.0]), 1.0, 0.0, 9.0).tolist()
-    [0.5, 1.5, 5.0]
+    After subtracting `i * gap`, positions must not decrease, which is isotonic regression.
     """
     from sklearn.isotonic import isotonic_regression
 
@@ -124,11 +105,7 @@ def spaced(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
 
 
 def thinned(positions: np.ndarray, importance: np.ndarray, gap: float, at_most: int | None = None) -> np.ndarray:
-    """Return which positions to label, in increasing order: the most important ones at least `gap` apart.
-
-    >>> thinned(np.array([0.0, 1.0, 2.0]), np.array([1, 3, 2]), gap=1.5).tolist()
-    [1]
-    """
+    """Return which positions to label, in increasing order: the most important ones at least `gap` apart."""
     taken: list[int] = []
     for candidate in np.argsort(-np.asarray(importance, dtype=float), kind="stable"):
         if at_most is not None and len(taken) >= at_most:

@@ -22,13 +22,10 @@ _SMALLEST = 0.62  # minimum font scale
 class Layout:
     """Positions of panels and of the strips below them, as fractions of the figure.
 
-    ncols : Number of panels per row.
     size : Width and height of the figure in inches, the unit of all lengths.
     small : Scale of fonts, lines and margins: 1, or less in a figure that is small for its panels.
-    width, height : Width and height of a panel.
     strip, stack, gap : Height of a strip, of a panel with its strips, and of the space below it.
     left, right, bottom : Unscaled margins.
-    n_key_lines : Number of lines of the key below all panels.
     time_label : Distance of the time label from the bottom.
     """
 
@@ -56,14 +53,9 @@ class Layout:
         top += self.height + _STRIP_GAP + index * (self.strip + _STRIP_GAP)
         return self._box(left, top, self.width, self.strip)
 
-    def legend_corner(self, top: float) -> tuple[float, float]:
-        """Return the upper left corner of a legend, `top` inches from the top."""
-        left, bottom, _, _ = self._box(self.size[0] - self.right + 0.25, top, 0.0, 0.0)
-        return left, bottom
-
-    def legend_bar(self, top: float) -> tuple[float, float, float, float]:
-        """Return left, bottom, width and height of a colour bar, `top` inches from the top."""
-        return self._box(self.size[0] - self.right + 0.25, top, 1.5, 0.1)
+    def legend_box(self, top: float, width: float = 0.0, height: float = 0.0) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height of a legend, `top` inches from the top."""
+        return self._box(self.size[0] - self.right + 0.25, top, width, height)
 
     def at_bottom(self, inches: float) -> float:
         """Return the vertical position at the given distance in inches from the bottom."""
@@ -96,7 +88,6 @@ def lay_out_panels(
 ) -> Layout:  # fmt: skip
     """Return the layout of panels, with fewer per row than `ncols` if they would be too narrow for their titles.
 
-    n_panels, ncols : Number of panels, and number per row, see :func:`lineage_clust.plotting.parts.grids.panels_a_row`.
     n_strips, ratio : Number of strips under each panel, and their height relative to a panel. With strips, there is
         space for legends.
     figsize : Width and height of the figure in inches; `None` = as required by the panels.

@@ -31,46 +31,31 @@ _R_ONLY = {"violetred": "D02090", "lightslateblue": "8470FF", "lightgoldenrod": 
 
 
 def read_palette(stored: Any, levels: Iterable[str], where: str) -> list[tuple[float, float, float, float]] | None:
-    """Return one colour per category as RGBA.
+    """Return one colour per category as RGBA; `None` if there are no colours, or fewer than categories.
 
     stored : Colours in the order of the categories, or a mapping from category to colour; `None` = none. A colour is a
         string or bytes (a name of matplotlib or R, or hexadecimal) or three or four numbers, from 0 to 1 or, if any
         number of the palette is above 1, to 255.
     where : Where the colours are stored, for error messages.
-    returns : list of tuple, or `None` if there are no colours, or fewer than categories (for example after adding a
-        category).
-    raises ValueError : If a colour is invalid.
-
-    >>> read_palette(["red", b"#00FF00", [0, 0, 255], "gray50"], "abcd", "uns['x_colors']")
-    [(1.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0), (0.498, 0.498, 0.498, 1.0)]
     """
     levels = [str(level) for level in levels]
     if stored is None:
         return None
     if isinstance(stored, Mapping):
         by_level = {_text(level): color for level, color in stored.items()}
-        if any(level not in by_level for level in levels):
-            return None
-        colors = [by_level[level] for level in levels]
-        return [read_color(color, where, _largest(colors)) for color in colors]
-    if isinstance(stored, (str, bytes)):
-        stored = [stored]
-    if not np.iterable(stored):
+        colors = [by_level[level] for level in levels if level in by_level]
+    elif np.iterable(stored):
+        colors = [stored] if isinstance(stored, (str, bytes)) else list(stored)
+    else:
         raise ValueError(_refusal(stored, where))
-    colors = list(stored)
     if len(colors) < len(levels):
         return None
-    return [read_color(color, where, _largest(colors)) for color in colors[: len(levels)]]
+    largest = max(map(_largest, colors), default=1.0)
+    return [read_color(color, where, largest) for color in colors[: len(levels)]]
 
 
 def read_color(color: Any, where: str, largest: float = 1.0) -> tuple[float, float, float, float]:
-    """Return a colour as RGBA; raise a ValueError that states where an invalid colour is stored.
-
-    Numbers are relative to `largest`, 1 or 255.
-
-    >>> read_color("dodgerblue3", "uns['x_colors']")
-    (0.095, 0.454, 0.804, 1.0)
-    """
+    """Return a colour as RGBA, with numbers relative to `largest`, 1 or 255; refuse invalid ones, with their place."""
     from matplotlib.colors import to_rgba
 
     if isinstance(color, (str, bytes)):
@@ -90,16 +75,13 @@ def read_color(color: Any, where: str, largest: float = 1.0) -> tuple[float, flo
     return _rounded(numbers if numbers.size == 4 else [*numbers, 1.0])
 
 
-def _largest(colors: list) -> float:
-    """Return 255 if any number of a palette is above 1, else 1."""
-    for color in colors:
-        if not isinstance(color, (str, bytes)):
-            try:
-                if np.max(np.asarray(color, dtype=float), initial=0.0) > 1:
-                    return 255.0
-            except (TypeError, ValueError):  # reported by read_color
-                continue
-    return 1.0
+def _largest(color: Any) -> float:
+    """Return 255 if a number of a colour is above 1, else 1."""
+    try:
+        numbers = [] if isinstance(color, (str, bytes)) else np.asarray(color, dtype=float)
+        return 255.0 if np.max(numbers, initial=0.0) > 1 else 1.0
+    except (TypeError, ValueError):  # reported by read_color
+        return 1.0
 
 
 def _of_r(name: str, where: str, given: Any):

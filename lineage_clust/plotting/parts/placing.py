@@ -21,21 +21,14 @@ def place(
 ) -> np.ndarray:
     """Return the centre of each label's box, `(n_names, 2)`, NaN for labels that cannot be placed.
 
-    Labels are placed in order of importance, each at the best free position.
+    Labels are placed in order of importance, each at the best free position. All lengths are in pixels.
 
-    anchors : `(n_names, 2)` positions of the labelled points; all lengths are in pixels.
-    sizes : `(n_names, 2)` width and height of the labels.
+    anchors, sizes : `(n_names, 2)` positions of the labelled points, and width and height of the labels.
     points : `(n_points, 2)` positions of everything drawn, which labels should not cover.
-    bounds : Left, bottom, right and top of the area for labels.
     distances : Candidate distances from a point to the edge of its label.
-    taken : `(n_taken, 4)` left, bottom, right and top of boxes that labels must not overlap.
+    bounds, taken : Left, bottom, right and top of the area for labels, and of boxes `(n_taken, 4)` that are not free.
     centred : Whether a label may be centred on its point.
     all_of_them : Whether to place labels without a candidate position at the nearest free one, at any distance.
-
-    >>> places = place(np.zeros((2, 2)), np.full((2, 2), 10.0), np.zeros((0, 2)), (-50, -50, 50, 50),
-    ...     distances=np.array([5.0]))
-    >>> bool(np.abs(places[0] - places[1]).max() > 10)
-    True
     """
     boxes = [] if taken is None else [np.asarray(box, dtype=float) for box in taken]
     found = np.full((len(anchors), 2), np.nan)

@@ -182,10 +182,10 @@ def draw_legends(figure, strips: Sequence[Strip], layout) -> None:
         if strip.categories:
             handles, labels, title = legend_entries(strip, most)
             figure.legend(
-                handles, labels, title=title, loc="upper left", bbox_to_anchor=layout.legend_corner(top),
+                handles, labels, title=title, loc="upper left", bbox_to_anchor=layout.legend_box(top)[:2],
                 fontsize=8, title_fontsize=9, alignment="left", frameon=False, borderaxespad=0.0, handlelength=1.2,
             )  # fmt: skip
             top += _TITLE + _LINE * len(labels)
         elif strip.limits is not None:
-            draw_numeric_legend(figure.add_axes(layout.legend_bar(top + 0.25)), strip)
+            draw_numeric_legend(figure.add_axes(layout.legend_box(top + 0.25, 1.5, 0.1)), strip)
             top += _BAR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 _CONTRAST, _MIDDLE = 3.0, 0.18  # least contrast of lines (WCAG 2.1, 1.4.11); luminance equally far from black and white
@@ -28,13 +29,7 @@ def backgrounds() -> list[tuple[float, float, float]]:
 
 
 def ink(strength: float = 1.0) -> tuple[float, float, float]:
-    """Return the text colour mixed with the background: 1 is text colour, 0 is background.
-
-    If axes and figure have different backgrounds, it is mixed with the one that is closer to the text colour.
-
-    >>> ink(1.0), tuple(float(part) for part in ink(0.5))
-    ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
-    """
+    """Return the text colour (1) mixed with the background (0): that of axes or figure, whichever is closer to the text."""
     from matplotlib import rcParams
 
     text: Any = rcParams["text.color"]
@@ -57,47 +52,36 @@ def legible(color: Any) -> str:
     """
     from matplotlib.colors import to_hex
 
+    if _is_legible(color):
+        return color
     extreme = "black" if luminance(paper()) > _MIDDLE else "white"
-    for share in range(20):
-        found = to_hex(mixed(extreme, color, share / 20))
-        if min(contrast(found, back) for back in backgrounds()) >= _CONTRAST:
-            break
-    return color if share == 0 else found
+    mixtures = [to_hex(mixed(extreme, color, share / 20)) for share in range(1, 20)]
+    return next(filter(_is_legible, mixtures), mixtures[-1])
+
+
+def _is_legible(color: Any) -> bool:
+    return min(contrast(color, back) for back in backgrounds()) >= _CONTRAST
 
 
 def tint(color: Any) -> tuple[float, float, float]:
-    """Return the palest mixture of a colour with the background whose contrast to the backgrounds is still 3:1.
-
-    A colour with less contrast is returned unchanged.
+    """Return the palest mixture of a colour with the background that has a contrast of 3:1 to the backgrounds, if any has.
 
     >>> tuple(round(part, 3) for part in tint("black")), tint("yellow")
     ((0.58, 0.58, 0.58), (1.0, 1.0, 0.0))
     """
-    palest = mixed(color, paper(), 1.0)
-    for share in range(99, 0, -1):
-        found = mixed(color, paper(), share / 100)
-        if min(contrast(found, back) for back in backgrounds()) < _CONTRAST:
-            break
-        palest = found
-    return palest
+    mixtures = (mixed(color, paper(), share / 100) for share in range(100, 0, -1))
+    palest = list(takewhile(_is_legible, mixtures))
+    return palest[-1] if palest else mixed(color, paper(), 1.0)
 
 
 def contrast(color: Any, other: Any) -> float:
-    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.1).
-
-    >>> contrast("white", "black")
-    21.0
-    """
+    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.1)."""
     darker, lighter = sorted((luminance(color), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def luminance(color: Any) -> float:
-    """Return the relative luminance of a colour (WCAG 2.1).
-
-    >>> luminance("black"), luminance("white")
-    (0.0, 1.0)
-    """
+    """Return the relative luminance of a colour, from 0 to 1 (WCAG 2.1)."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color))
@@ -105,11 +89,7 @@ def luminance(color: Any) -> float:
 
 
 def is_dark(color: Any) -> bool:
-    """Return whether white text is more legible on a colour than black text.
-
-    >>> is_dark("navy"), is_dark("yellow")
-    (True, False)
-    """
+    """Return whether white text is more legible on a colour than black text."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = to_rgb(color)

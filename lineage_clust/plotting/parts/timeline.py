@@ -11,12 +11,9 @@ _GAP = 0.03  # of the total length
 
 @dataclass(frozen=True)
 class Segment:
-    """Part of the time axis of one lineage.
+    """Part of the time axis of one lineage ("" if there is only one): its grid points, and their pseudotimes.
 
-    name : str. Name of the lineage, "" if there is only one.
-    columns : slice. Its grid points.
-    grid : ndarray of shape (n_columns,). Their pseudotimes.
-    shift : float. Position on the axis minus pseudotime.
+    shift : Position on the axis minus pseudotime.
 
     >>> parts = segments(np.array([0.0, 1.0, 0.5, 1.0]), np.array(["a", "a", "b", "b"]), touching=True)
     >>> [part.x.tolist() for part in parts]
@@ -44,9 +41,6 @@ def segments(grid: np.ndarray, grid_lineage: np.ndarray | None = None, touching:
     """Return the part of the axis of each lineage, in order.
 
     There is a gap between lineages; if they are `touching`, each starts where the previous one ends, the first at 0.
-
-    >>> [part.ends for part in segments(np.array([0.0, 1.0, 2.0]))]
-    [(-0.5, 2.5)]
     """
     grid = np.asarray(grid, dtype=float)
     names = np.full(len(grid), "", dtype=object) if grid_lineage is None else np.asarray(grid_lineage, dtype=object)
