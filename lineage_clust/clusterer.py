@@ -15,7 +15,7 @@ from .io import exports, gene_lists, results
 from .io.files import persistence
 from .lineage.cells.labels import labels_may_come_second
 from .lineage.lineage import check_anndata
-from .plotting import cell_views, views
+from .plotting import views
 from .report.page import write_report
 from .results import cutting, module_scores, predicting
 from .results.attributes import FittedAttributes
@@ -223,8 +223,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     plot_tree = views.plot_tree
     plot_graph = views.plot_graph
     plot_stability = views.plot_stability
-    plot_embedding = cell_views.plot_embedding
-    plot_lineage = cell_views.plot_lineage
+    plot_embedding = views.plot_embedding
+    plot_lineage = views.plot_lineage
     gene_trends = exports.gene_trends
     genes_by_cluster = gene_lists.genes_by_cluster
     write_gene_lists = gene_lists.write_gene_lists

@@ -1,7 +1,7 @@
 """Figures: functions that take arrays and return matplotlib objects.
 
 `panels`, `heatmap`, `genes`, `graph` and `conditions` contain the larger figures with their elements, and `parts` what
-figures share. `views.py` and `cell_views.py` draw the figures of a fit, for the methods of TrendClusterer.
+figures share. `views.py` draws the figures of a fit, for the methods of TrendClusterer.
 """
 
 from .conditions.differences import plot_difference_heatmap, plot_difference_volcano

@@ -43,8 +43,6 @@ def plot_drivers(
         Lineage; `None` = the first of the table.
     n_genes : int, default=10
         Maximum number of genes of each sign.
-    figsize, dpi
-        Size in inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Raises
     ------

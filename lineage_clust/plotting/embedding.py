@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..utils.documenting import parameters_as
+from .panels.panels import plot_clusters
 from .parts.checking import check_color_map, check_figure
 from .parts.grids import grid_of_panels, panels_a_row
 from .parts.labels import fit_text, plain, settle_layout, width_of
@@ -20,6 +22,7 @@ _SHAPES = (0.5, 1.4)  # minimum and maximum height of a panel, relative to its w
 _INSIDE = (0.01, 0.99)  # quantiles of the scores at the ends of the colour map
 
 
+@parameters_as(plot_clusters)
 def plot_embedding(
     places: np.ndarray,
     scores: np.ndarray,
@@ -45,14 +48,6 @@ def plot_embedding(
         Name of the embedding.
     cmap : str or Colormap, default="viridis"
         Colour map, from the 1 % to the 99 % quantile of the scores of a panel.
-    ncols : int, default=None
-        Number of panels per row; `None` = chosen so that no row has a single panel.
-    figsize, dpi
-        Size in inches and dots per inch of the figure; `None` = by the number of panels.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------

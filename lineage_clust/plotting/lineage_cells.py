@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import counted
+from ..utils.documenting import parameters_as
 from .genes.cells import some_cells
-from .parts.checking import check_count, check_figure
+from .parts.checking import axes_for, check_count, check_figure
 from .parts.colors import colors_by_lineage
 from .parts.grids import grid_of_panels
 from .parts.labels import fit_text, plain, settle_layout
@@ -50,6 +51,7 @@ class LineageCells:
     end: float
 
 
+@parameters_as(axes_for)
 def plot_lineage(
     lineages: Sequence[LineageCells],
     *,
@@ -68,8 +70,6 @@ def plot_lineage(
         Maximum number of drawn cells per lineage, chosen at random.
     palette : mapping of str to colour, default=None
         Colours of the lineages; `None` or incomplete = default colours.
-    figsize, dpi
-        Size in inches and dots per inch of the figure; `None` = by the number of lineages.
 
     Returns
     -------

@@ -16,11 +16,9 @@ _PLACES: WeakKeyDictionary[Any, Places] = WeakKeyDictionary()
 class Places:
     """Positions of clusters and genes in an axes, in data coordinates.
 
-    areas : sequence of (int, ndarray of shape (n_corners, 2) or None). Clusters and the outline of each; `None` = the
-        whole axes.
-    genes : sequence of str. Genes with a position.
-    at : ndarray of shape (n_genes, 2). Their positions. NaN = the full extent: genes that are rows have no x.
-    curves : sequence of (float, float). Start and end of the curves of each lineage, if there are curves.
+    areas : Clusters and the outline `(n_corners, 2)` of each; `None` = the whole axes.
+    genes, at : Genes and their positions `(n_genes, 2)`. NaN = the full extent: genes that are rows have no x.
+    curves : Start and end of the curves of each lineage, if there are curves.
     """
 
     areas: Sequence[tuple[int, np.ndarray | None]]

@@ -65,8 +65,6 @@ def plot_tree(
     n_leaves : int, default=None
         Maximum number of groups into which the tree is drawn, at least the clusters of the current cut. `None` = about
         twice the number of clusters, up to 30.
-    figsize, dpi
-        Size in inches and dots per inch of a new figure; `None` = by the number of groups.
 
     Notes
     -----

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...utils.documenting import parameters_as
+from ..panels.panels import plot_clusters
 from ..parts.checking import check_figure
 from ..parts.colors import colors_by_lineage
 from ..parts.grids import panels_a_row
@@ -23,6 +25,7 @@ _FONT = 8
 _EXPRESSION = {"log": "log expression", "logit": "log odds of expression"}
 
 
+@parameters_as(plot_clusters)
 def plot_condition_genes(
     found: Any,
     genes: Sequence[str] | str,
@@ -40,16 +43,8 @@ def plot_condition_genes(
         As returned by :func:`lineage_clust.compare_conditions`.
     genes : sequence of str
         Genes.
-    ncols : int, default=None
-        Genes a row; `None` = chosen so that no row has a single one.
     samples : bool, default=True
         Whether to draw donors as thin lines.
-    figsize, dpi
-        Size in inches and dots per inch of the figure.
-
-    Returns
-    -------
-    matplotlib Figure
 
     Notes
     -----

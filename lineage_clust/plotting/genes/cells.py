@@ -20,12 +20,9 @@ _UNKNOWN = 0.55  # ink of cells with missing values
 
 
 def cell_colors(name: str, values: pd.Series, colors: Any = None) -> Strip:
-    """Return the colours of cells by a column of obs.
+    """Return the colours of cells by a column of obs; for numbers, they span the central 98 %.
 
-    name : The obs key.
-    values : `(n_obs,)` numbers or categories.
-    colors : One per category, as in `uns[f"{name}_colors"]`; `None` or too few = default colours. For numbers, colours
-        span the central 98 %.
+    colors : One per category, as in `uns[f"{name}_colors"]`; `None` or too few = default colours.
     """
     from matplotlib import colormaps
     from matplotlib.colors import Normalize, to_rgb
@@ -57,12 +54,7 @@ def some_cells(n_cells: int, at_most: int) -> np.ndarray:
 def with_zeros_apart(y: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the y coordinates of cells, and the height of the strip below 0 in which cells without expression are spread.
 
-    At 0 they would overlap, and their number would not be visible. There is no strip if expression may be negative or
-    is hardly ever 0.
-
-    >>> y, height = with_zeros_apart(np.array([0.0, 0.0, 1.0]))
-    >>> bool((y[:2] < 0).all()), float(y[2]), round(height, 2)
-    (True, 1.0, 0.09)
+    At 0 they would overlap. There is no strip if expression may be negative or is hardly ever 0.
     """
     zero = y == 0
     if len(y) == 0 or y.min() < 0 or zero.mean() < MANY_ZEROS or zero.all():

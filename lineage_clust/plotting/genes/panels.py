@@ -14,6 +14,8 @@ from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 from lineage_clust.trends.gene_trend import GeneTrend
 from lineage_clust.trends.trends import Trends
 
+from ...utils.documenting import parameters_as
+from ..panels.panels import plot_clusters
 from ..parts.checking import check_count, check_figure
 from ..parts.colors import cluster_color, colors_by_lineage
 from ..parts.grids import grid_of_panels, panels_a_row
@@ -31,6 +33,7 @@ _PANEL = (2.5, 2.0)
 _NARROWEST = 1.5  # inches
 
 
+@parameters_as(plot_clusters)
 def plot_gene_trends(
     trends: Mapping[str, Mapping[str, Any]] | Trends,
     genes: Sequence[str] | None = None,
@@ -67,8 +70,6 @@ def plot_gene_trends(
         Maximum number of drawn cells per lineage, chosen at random; 0 = none.
     ylabel : str, default="expression"
         Label of the y axis.
-    ncols : int, default=None
-        Number of panels per row; `None` = chosen so that no row has a single panel.
     sharey : bool, default=False
         Whether panels share the y axis.
     cell_colors : Strip, default=None
@@ -81,12 +82,6 @@ def plot_gene_trends(
         Colours of several lineages; `None` or incomplete = default colours.
     ax : Axes or sequence of Axes, default=None
         One per gene; `None` = a new figure.
-    figsize, dpi
-        Size in inches and dots per inch of a new figure; `None` = by the number of genes.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------

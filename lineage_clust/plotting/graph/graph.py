@@ -124,14 +124,8 @@ def plot_graph(
         LineCollection(places[edges], colors=tones, linewidths=0.3, zorder=1, rasterized=True, gid="edges")
     )
     for cluster, outline in outlines.items():
-        ax.fill(
-            *outline.T,
-            fc=mixed(colors[cluster], paper(), 0.1),
-            ec=tint(colors[cluster]),
-            lw=0.8,
-            zorder=0.5,
-            gid="halo",
-        )
+        face = mixed(colors[cluster], paper(), 0.1)
+        ax.fill(*outline.T, fc=face, ec=tint(colors[cluster]), lw=0.8, zorder=0.5, gid="halo")
     _draw_bundles(ax, graph, labels, places, list(outlines))
     dots = ax.scatter(
         places[:, 0], places[:, 1], c=list(colors[labels]), edgecolors=[paper()], linewidths=0.3, zorder=2
@@ -223,12 +217,7 @@ def _draw_bundles(ax, graph, labels: np.ndarray, places: np.ndarray, clusters: l
 
 
 def halo(places: np.ndarray) -> np.ndarray:
-    """Return a rounded outline around points, `(n_corners, 2)`: the convex hull of circles around them.
-
-    >>> outline = halo(np.array([[0.0, 0.0], [1.0, 0.0]]))
-    >>> bool(outline[:, 0].min() < 0 and outline[:, 0].max() > 1)
-    True
-    """
+    """Return a rounded outline around points, `(n_corners, 2)`: the convex hull of circles around them."""
     around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     circles = (places[:, None] + _HALO * np.column_stack([np.cos(around), np.sin(around)])).reshape(-1, 2)
     return circles[ConvexHull(circles).vertices]

@@ -20,17 +20,11 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Each cluster is laid out separately. Clusters are then placed as discs near those to which they have many edges, and
     rotated so that genes with edges to another cluster are on its side. Unconnected clusters are arranged in rows.
+    Positions `(n_vertices, 2)` of two vertices are at least about :data:`DOT` apart.
 
-    graph : igraph.Graph. Edges may have an attribute "weight".
-    labels : ndarray of int, shape (n_vertices,). Cluster of each vertex; clusters are ordered from left to right and
-        from top to bottom. Vertices with -1 form clusters of their own.
-    seed : int. Seed; the state of igraph's global random generator is restored.
-    returns : ndarray of shape (n_vertices, 2). Two vertices are at least about :data:`DOT` apart.
-
-    >>> import igraph
-    >>> graph = igraph.Graph(n=4, edges=[(0, 1), (2, 3)])
-    >>> graph_layout(graph, np.array([1, 1, 0, 0]))[:, 0].argmax() in (0, 1)
-    True
+    graph : igraph.Graph, whose edges may have an attribute "weight".
+    labels : `(n_vertices,)` cluster of each vertex; clusters are ordered from left to right and from top to bottom.
+        Vertices with -1 form clusters of their own.
     """
     labels = np.asarray(labels)
     alone = np.flatnonzero(labels < 0)

@@ -17,12 +17,7 @@ _N_BINS = 40
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of the heatmap.
-
-    scaled : `(n_genes, n_columns)` colour values.
-    grid, lineage : `(n_columns,)` pseudotime, and lineage or heading.
-    strips : Covariates for the same columns.
-    """
+    """Colour values `(n_genes, n_columns)`, and pseudotime, lineage or heading, and covariates of each column."""
 
     scaled: np.ndarray
     grid: np.ndarray
@@ -34,8 +29,6 @@ def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Column
     """Return the columns with the cells' mean expression in bins, scaled as the trends, added after those of all lineages.
 
     Bins without cells are interpolated.
-
-    raises ValueError : If `adata` is missing.
     """
     if adata is None:
         raise ValueError("cells=True needs the cells: pass adata= as well (a fitted clusterer does not store them).")

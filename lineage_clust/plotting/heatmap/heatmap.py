@@ -19,7 +19,6 @@ from ..parts.strips import Strip
 from ..parts.timeline import evenly, segments
 from ..places import Places, note_places
 from . import margins
-from . import tree as heatmap_tree
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,8 +91,6 @@ def plot_heatmap(
         Label of the colour bar.
     ax : matplotlib.axes.Axes, default=None
         Axes for the rows; bars and names are drawn around it like tick labels. `None` = a new figure.
-    figsize, dpi
-        Size in inches and dots per inch of a new figure; `None` = by the number of genes.
 
     Returns
     -------
@@ -163,8 +160,10 @@ def plot_heatmap(
         margins.draw_ticks(ax, parts)
         numbers = margins.draw_cluster_numbers(ax, labels[order], cluster_names)
         if dendrogram is not None:
-            numbers += heatmap_tree.draw_tree(ax, dendrogram, labels[order], colors, numbers)
-        named = margins.draw_gene_labels(ax, gene_names, label_genes, weight, margins.strip_width(confidence))
+            numbers += margins.draw_tree(ax, dendrogram, labels[order], colors, numbers)
+        named = margins.draw_gene_labels(
+            ax, gene_names, label_genes, weight, 0.0 if confidence is None else margins.CONFIDENCE
+        )
         return numbers + named + margins.draw_legends(ax, strips, named)
 
     try:
@@ -198,9 +197,6 @@ def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
     This time is the centre of mass of the squared deviations above the row's mean: near the peak for a peak, near the
     end for a late rise, earlier for a steady one. It varies smoothly with the trend, so that rows form a smooth
     diagonal within and across clusters.
-
-    >>> row_order(np.array([[0.0, 1.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.arange(3.0)).tolist()
-    [1, 2, 0]
     """
     above = np.clip(scaled - scaled.mean(axis=1, keepdims=True), 0, None) ** 2
     mass = above.sum(axis=1)

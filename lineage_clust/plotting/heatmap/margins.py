@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..parts.dendrogram import Dendrogram, draw_branches
 from ..parts.labels import fit_text, inches_beside, plain, scale_of, shortened, spaced, thinned
 from ..parts.strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
 from ..parts.theme import ink, is_dark, paper
@@ -18,6 +19,8 @@ _SIZE, _LEAST_SIZE = 7.0, 4.5  # font size of gene names in points: default and 
 _SPACING = 1.25 / 72  # line spacing in inches, per point of font size
 _CLUSTER_GAP = 0.125
 _LONGEST = 22  # characters
+_TREE, _MOST_INCHES, _TREE_SPACE = 0.62, 1.1, 0.1  # width of the tree and its maximum, distance from cluster names
+_STUB = 0.07  # length of the branch above the root, in depth
 
 
 def least_height(n_named: int, n_clusters: int) -> float:
@@ -28,8 +31,7 @@ def least_height(n_named: int, n_clusters: int) -> float:
 def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float] | None) -> None:
     """Set the final position of the rows, given what has been drawn around them.
 
-    In a new figure, the rows have `size` and the figure is enlarged accordingly or, with `figsize`, the rows get the
-    remaining space. In an existing figure, its own layout applies.
+    In a new figure, the rows have `size` and the figure is enlarged or, with `figsize`, they get the remaining space.
     """
     figure = ax.figure.figure
     if not own:
@@ -37,8 +39,8 @@ def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float
             figure.draw_without_rendering()
         return
     inner, outer = ax.get_window_extent(), ax.get_tightbbox()
-    left, bottom = (inner.x0 - outer.x0) / figure.dpi + _PAD, (inner.y0 - outer.y0) / figure.dpi + _PAD
-    right, top = (outer.x1 - inner.x1) / figure.dpi + _PAD, (outer.y1 - inner.y1) / figure.dpi + _PAD
+    left, bottom = (inner.min - outer.min) / figure.dpi + _PAD
+    right, top = (outer.max - inner.max) / figure.dpi + _PAD
     if figsize is None:
         width, height = size
         figure.set_size_inches(left + width + right, bottom + height + top)
@@ -86,6 +88,31 @@ def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
                     transform=inches_beside(ax, "left"), fontsize=8 * scale_of(ax), ha="right", va="center", gid="cluster")
         )  # fmt: skip
     return drawn
+
+
+def draw_tree(ax, shape: Dendrogram, labels: np.ndarray, colors: Sequence[str], beside: list) -> list:
+    """Draw the tree of the clusters, in the order of the rows, left of the artists `beside` these; return the artists."""
+    dpi = ax.figure.figure.dpi * scale_of(ax)
+    rows = ax.get_window_extent().x0
+    edge = min([0.0, *((artist.get_window_extent().x0 - rows) / dpi for artist in beside)]) - _TREE_SPACE
+    wide = min(_TREE + 0.03 * len(shape.ends), _MOST_INCHES)
+    middles = [float(np.mean(np.flatnonzero(labels == shape.cluster[end]))) + 0.5 for end in shape.ends]
+
+    def x(depth: float) -> float:
+        return edge - wide * depth / (1 + _STUB)
+
+    def y(place: float) -> float:
+        return 1 - float(np.interp(place, np.arange(len(middles)), middles)) / len(labels)
+
+    before = list(ax.get_children())
+    at = inches_beside(ax, "left")
+    draw_branches(ax, shape, x, y, colors, transform=at, width=1.1 * scale_of(ax), stub=_STUB)
+    for end in shape.ends:
+        color = colors[shape.cluster[end]]
+        ax.plot(x(0), y(shape.place[end]), "o", ms=4 * scale_of(ax), color=color, transform=at, clip_on=False, zorder=4)
+    if shape.cut is not None and shape.children:
+        ax.plot([x(shape.cut)] * 2, [0, 1], "--", lw=0.8, color=ink(0.75), transform=at, clip_on=False, gid="cut")
+    return [artist for artist in ax.get_children() if artist not in before]
 
 
 def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
@@ -150,9 +177,7 @@ def _draw_color_bar(ax, bottom: float, scale, label: str, name: str, away: float
     return bar
 
 
-def strip_width(confidence: np.ndarray | None) -> float:
-    """Return the width in inches of the confidence column right of the rows."""
-    return 0.0 if confidence is None else _SPACE + _COLUMN
+CONFIDENCE = _SPACE + _COLUMN  # inches right of the rows
 
 
 def draw_confidence(ax, confidence: np.ndarray) -> None:
@@ -171,10 +196,9 @@ def draw_confidence(ax, confidence: np.ndarray) -> None:
 
 
 def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None, beside: float = 0.0) -> list:
-    """Draw names of genes right of the rows; return the artists.
+    """Draw names of genes right of the rows, `beside` inches from them; return the artists.
 
-    `wanted` is a list of names, their maximum number, or `None` for as many as fit; `beside` is the width in inches of
-    what is between the rows and the names.
+    `wanted` is a list of names, their maximum number, or `None` for as many as fit.
     """
     if names is None:
         return []

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...utils.checking import as_numbers
+from ...utils.documenting import parameters_as
 from ..parts.captions import Caption, own_labels
-from ..parts.checking import check_figure
+from ..parts.checking import axes_for, check_figure
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import fit_text, plain
 from ..parts.layout import lay_out_panels
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@parameters_as(axes_for)
 def plot_clusters(
     scaled: np.ndarray,
     labels: np.ndarray,
@@ -79,8 +81,6 @@ def plot_clusters(
         Number of panels per row, fewer in a narrow figure; `None` = chosen so that no row has a single panel.
     sharey : bool or {"row", "col", "all", "none"}, default=True
         Whether panels share the y axis. Its limits include the central 98 % of the curves.
-    figsize, dpi
-        Size in inches and dots per inch of the figure; `None` = by the number of panels.
     ylabel : str, default="scaled expression"
         Label of the y axis.
     strips : sequence of lineage_clust.plotting.parts.strips.Strip, default=()
@@ -213,14 +213,14 @@ def check_sharey(sharey: object) -> None:
         raise ValueError(f"sharey must be True, False, 'row', 'col', 'all' or 'none'; got {sharey!r}.")
 
 
-def check_clusters(clusters: Sequence[int] | None, labels: np.ndarray) -> list[int]:
+def check_clusters(clusters: int | Sequence[int] | None, labels: np.ndarray) -> list[int]:
     """Return the clusters to draw; raise a ValueError that lists existing ones if one does not exist."""
     there = sorted(int(label) for label in np.unique(labels) if label >= 0)
     if clusters is None:
         if not there:
             raise ValueError("There is no cluster to draw: no gene is assigned to one (all labels are -1).")
         return there
-    chosen = [clusters] if np.ndim(clusters) == 0 else list(clusters)
+    chosen = np.atleast_1d(np.asarray(clusters, dtype=object)).tolist()
     if not chosen:
         raise ValueError("clusters is empty. Name at least one cluster, or pass None for all.")
     known = {str(label): int(label) for label in np.unique(labels)}

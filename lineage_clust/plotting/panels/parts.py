@@ -23,14 +23,7 @@ _UNSURE = (0, (2.4, 0.9))  # line style of the mean of a cluster with low confid
 
 @dataclass(frozen=True)
 class Curves:
-    """Trends of a cluster and the range of the axis.
-
-    x, grid : `(n_points,)` positions on the axis, and pseudotimes.
-    parts : Columns of each lineage.
-    trends : `(n_genes, n_points)`.
-    limits : Lower and upper limit of the axis.
-    small : Scale of fonts and lines.
-    """
+    """Trends `(n_genes, n_points)` of a cluster, positions on the axis, columns of each lineage, and scale of lines."""
 
     x: np.ndarray
     grid: np.ndarray

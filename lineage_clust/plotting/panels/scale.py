@@ -16,20 +16,12 @@ _MOVES = 0.25  # minimum change within a lineage, relative to the total range, f
 
 
 def band(trends: np.ndarray) -> np.ndarray:
-    """Return the limits of the middle 80 % of curves `(n_genes, n_points)` at each point, `(2, n_points)`.
-
-    >>> band(np.arange(11.0)[:, None]).round(9).tolist()
-    [[1.0], [9.0]]
-    """
+    """Return the limits of the middle 80 % of curves `(n_genes, n_points)` at each point, `(2, n_points)`."""
     return np.quantile(trends, [(1 - BAND) / 2, (1 + BAND) / 2], axis=0)
 
 
 def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return the lower and upper limit of the axis of panels.
-
-    At each point they include the central 98 % of all curves, and the middle 80 % of each cluster.
-
-    clusters : Trends `(n_genes, n_points)` of each cluster.
+    """Return limits that include the central 98 % of all curves at each point, and the middle 80 % of each cluster.
 
     >>> limits([np.zeros((500, 3)), np.array([[0.0, 1, 50], *[[0.0, 1, 2]] * 20])])
     (0.0, 2.0)
@@ -41,11 +33,7 @@ def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def n_beyond(trends: np.ndarray, low: float, high: float) -> int:
-    """Return the number of curves that leave a range by more than one per cent of it.
-
-    >>> n_beyond(np.array([[0.0, 1.0], [0.0, 1.5]]), 0.0, 1.0)
-    1
-    """
+    """Return the number of curves that leave a range by more than one per cent of it."""
     slack = 0.01 * (high - low)
     return int(((trends < low - slack) | (trends > high + slack)).any(axis=1).sum())
 
@@ -61,9 +49,7 @@ def smoothed(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 
 
 def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
-    """Return a value from 0 to 1 for the sparsity of cells, `(n_points,)`.
-
-    It is 0 above a quarter of the lineage's mean density, and 1 without cells.
+    """Return the sparsity of cells `(n_points,)`: 0 above a quarter of the lineage's mean density, 1 without cells.
 
     >>> thinness(np.array([4.0, 4.0, 0.0, 4.0]), [slice(0, 4)]).tolist()
     [0.0, 0.0, 1.0, 0.0]
@@ -79,9 +65,8 @@ def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 def half_times(mean: np.ndarray, grid: np.ndarray, parts: Sequence[slice]) -> list[tuple[int, float, float]]:
     """Return lineage number, time and value where a mean trend has completed half of its change.
 
-    This is the time at which it has changed by half of its range, as `half_max` in the tables, or for a peak or dip that
-    does not begin that far from its extreme, the time at which it has returned by half, as `half_back`. Lineages in
-    which it changes by less than a quarter of its total range, or turns more than once, are left out.
+    This is `half_max` of the tables, or `half_back` for a peak or dip that begins less than half of its range from its
+    extreme. Lineages in which it changes by less than a quarter of its total range, or turns more than once, are left out.
 
     >>> half_times(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0]), [slice(0, 3)])
     [(0, 0.5, 1.0)]

@@ -43,7 +43,7 @@ def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any =
     size
         Default size of a new figure in inches.
     figsize, dpi
-        Size in inches and dots per inch of a new figure.
+        Size in inches and dots per inch of a new figure; `None` = by its content.
 
     Returns
     -------

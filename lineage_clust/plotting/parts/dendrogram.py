@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,21 +23,13 @@ _GAP = 0.04  # between a division and those below it, as a fraction of the range
 class Dendrogram:
     """The upper part of a tree, truncated at some nodes.
 
-    Attributes
-    ----------
-    ends : list of int
-        Undivided nodes, in the order in which they are drawn.
-    children : dict of int to (int, int)
-        Children of each divided node, the upper one first.
-    place : dict of int to float
-        Position of each node: 0, 1, ... for the ends, the mean of the children for the others.
-    depth : dict of int to float
-        Depth of each divided node, from 0 at the ends to 1 at the top, on a logarithmic scale of height. Nodes are moved up
-        where they would be on their children or on the cut.
-    cluster : dict of int to int
-        Cluster number of the nodes at and below each cluster of the current cut.
-    cut : float or None
-        Depth that separates the divisions above the clusters from those below; `None` if there is none.
+    ends : Undivided nodes, in the order in which they are drawn.
+    children : Children of each divided node, the upper one first.
+    place : Position of each node: 0, 1, ... for the ends, the mean of the children for the others.
+    depth : Depth of each divided node, from 0 at the ends to 1 at the top, on a logarithmic scale of height. Nodes are
+        moved up where they would be on their children or on the cut.
+    cluster : Cluster number of the nodes at and below each cluster of the current cut.
+    cut : Depth that separates the divisions above the clusters from those below; `None` if there is none.
     """
 
     ends: list[int]
@@ -47,13 +39,8 @@ class Dendrogram:
     cluster: dict[int, int]
     cut: float | None
 
-    @property
-    def top(self) -> int:
-        """The root."""
-        return max(self.place)
 
-
-def upper_nodes(tree: ClusterTree, clusters: Iterable[int], n_ends: int) -> list[int]:
+def upper_nodes(tree: ClusterTree, clusters: Sequence[int], n_ends: int) -> list[int]:
     """Return the nodes at which a tree is truncated: clusters of the current cut, divided further until there are `n_ends`.
 
     >>> from lineage_clust.clusterers.tree import ClusterTree
@@ -61,22 +48,15 @@ def upper_nodes(tree: ClusterTree, clusters: Iterable[int], n_ends: int) -> list
     >>> upper_nodes(tree, [0, 3], 2), upper_nodes(tree, [0, 3], 9)
     ([0, 3], [0, 1, 2])
     """
-    clusters = set(clusters)
-    divided = set()
-    for row, children in enumerate(tree.linkage[:, :2].astype(int)):  # all nodes above a cluster
-        if any(child in clusters or child in divided for child in children):
-            divided.add(tree.n_leaves + row)
-    n_found = len(divided) + 1
-    for row in range(len(tree.linkage) - 1, -1, -1):
-        node = tree.n_leaves + row
-        if n_found >= n_ends or node in divided:
-            continue
-        divided.add(node)
-        n_found += 1
-    top = 2 * tree.n_leaves - 2
-    if not divided:
-        return [top]
-    ends = {child for node in divided for child in tree.linkage[node - tree.n_leaves, :2].astype(int).tolist()}
+    children = dict(enumerate(tree.linkage[:, :2].astype(int).tolist(), tree.n_leaves))
+    reached = set(clusters)
+    for node, pair in children.items():
+        if not reached.isdisjoint(pair):
+            reached.add(node)
+    divided = reached.difference(clusters)  # all nodes above a cluster
+    further = [node for node in reversed(children) if node not in divided]
+    divided.update(further[: max(n_ends - len(divided) - 1, 0)])
+    ends = {2 * tree.n_leaves - 2}.union(*(children[node] for node in divided))
     return sorted(ends - divided)
 
 
@@ -94,13 +74,11 @@ def lay_out(
     rank : `(n_nodes,)` ranks by time. Children are ordered by the mean rank of their ends, or by their names, "2.1"
         before "2.2".
     """
-    ended = set(ends)
     first = tree.n_leaves
     children: dict[int, tuple[int, int]] = {}
-    mean = {end: (float(order), 1) for order, end in enumerate(sorted(ended, key=lambda node: rank[node]))}
-    for row, pair in enumerate(tree.linkage[:, :2].astype(int).tolist()):
-        node = first + row
-        if node in ended or not all(child in mean for child in pair):
+    mean = {end: (float(order), 1) for order, end in enumerate(sorted(ends, key=lambda node: rank[node]))}
+    for node, pair in enumerate(tree.linkage[:, :2].astype(int).tolist(), first):
+        if node in mean or not all(child in mean for child in pair):
             continue
         (one, n_one), (other, n_other) = mean[pair[0]], mean[pair[1]]
         mean[node] = (one * n_one + other * n_other) / (n_one + n_other), n_one + n_other
@@ -108,7 +86,7 @@ def lay_out(
         if names is not None and names[upper].endswith(".2") and names[lower].endswith(".1"):
             upper, lower = lower, upper
         children[node] = (upper, lower)
-    ordered = _ends_below(max(mean), children)
+    ordered = [node for node in _nodes_below(max(mean), children) if node not in children]
     place = {end: float(position) for position, end in enumerate(ordered)}
     for node in sorted(children):
         place[node] = (place[children[node][0]] + place[children[node][1]]) / 2
@@ -118,13 +96,7 @@ def lay_out(
 
 def _depths(height: dict[int, float], clusters: Sequence[int], children):
     """Return the depths of divisions, the clusters of nodes, and the depth of the cut."""
-    cluster: dict[int, int] = {}
-    for number, node in enumerate(clusters):
-        waiting = [int(node)]
-        while waiting:
-            here = waiting.pop()
-            cluster[here] = number
-            waiting.extend(children.get(here, ()))
+    cluster = {below: number for number, node in enumerate(clusters) for below in _nodes_below(int(node), children)}
     if not height:
         return {}, cluster, None
     logs = _apart({node: float(np.log(max(value, 1e-6))) for node, value in height.items()}, cluster, children)
@@ -152,15 +124,13 @@ def _apart(logs: dict[int, float], cluster: Mapping[int, int], children) -> dict
     return moved
 
 
-def _ends_below(node: int, children: dict[int, tuple[int, int]]) -> list[int]:
-    waiting, found = [node], []
+def _nodes_below(node: int, children: dict[int, tuple[int, int]]) -> Iterator[int]:
+    """Yield a node and all below it, from top to bottom as they are drawn."""
+    waiting = [node]
     while waiting:
         here = waiting.pop()
-        if here in children:
-            waiting.extend(reversed(children[here]))
-        else:
-            found.append(here)
-    return found
+        yield here
+        waiting.extend(reversed(children.get(here, ())))
 
 
 def dendrogram_of(fitted: Fitted | FitResult) -> Dendrogram | None:
@@ -183,22 +153,20 @@ def draw_branches(
     """Draw the branches: grey above the clusters, in the colour of a cluster within it.
 
     x, y : Maps from depth and from position to coordinates.
-    width : Line width in points.
-    stub : Length of the branch above the root, in depth.
-    transform : Transform of the coordinates; `None` = data coordinates.
+    width, stub : Line width in points; length of the branch above the root, in depth.
     """
     where = {} if transform is None else {"transform": transform}
 
-    def paint(node: int, points) -> None:
+    def paint(node: int, depths: tuple[float, float], places: tuple[float, float]) -> None:
         color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.6)
-        xs, ys = zip(*points, strict=True)
-        ax.plot(xs, ys, color=color, lw=width, solid_capstyle="round", clip_on=False, gid="branch", **where)
+        ax.plot([*map(x, depths)], [*map(y, places)], color=color, lw=width, solid_capstyle="round", clip_on=False,
+                gid="branch", **where)  # fmt: skip
 
     for node, pair in shape.children.items():
         at = shape.depth[node]
-        paint(node, [(x(at), y(shape.place[pair[0]])), (x(at), y(shape.place[pair[1]]))])
+        paint(node, (at, at), (shape.place[pair[0]], shape.place[pair[1]]))
         for child in pair:
-            paint(child, [(x(at), y(shape.place[child])), (x(shape.depth.get(child, 0.0)), y(shape.place[child]))])
-    top = shape.top
+            paint(child, (at, shape.depth.get(child, 0.0)), (shape.place[child],) * 2)
+    top = max(shape.place)
     at = shape.depth.get(top, 0.0)
-    paint(top, [(x(at + stub), y(shape.place[top])), (x(at), y(shape.place[top]))])
+    paint(top, (at + stub, at), (shape.place[top],) * 2)
