@@ -23,10 +23,9 @@ def summary(fitted: TrendClusterer) -> str:
     if fitted.alpha is not None:
         n_flat = int((~(fitted.gene_table_["qvalue"] < fitted.alpha)).sum())
         lines.append(f"  {n_flat:,} not clustered: q >= {fitted.alpha:g}, {_replicates(fitted)} being the replicates")
-    bounds = {name: getattr(fitted, name) for name in ("min_deviance_explained", "min_range")}
-    if asked := [f"{name.replace('_', ' ')} {value:g}" for name, value in bounds.items() if value is not None]:
-        table = fitted.gene_table_
-        n_small = int((Gate(fitted.alpha).calibrated(table).passes(table) & ~Gate(**bounds).large_enough(table)).sum())
+    gate, table = result_of(fitted).gate, fitted.gene_table_
+    if asked := [f"{name.replace('_', ' ')} {value:g}" for name, value in gate.bounds.items()]:
+        n_small = int((Gate(gate.alpha).calibrated(table).passes(table) & ~gate.large_enough(table)).sum())
         lines.append(f"  {n_small:,} more not clustered: below {' or '.join(asked)}")
     lines += [f"    {gene}: {reason}" for gene, reason in list(fitted.failed_.items())[:_N_FAILED_SHOWN]]
     if len(fitted.failed_) > _N_FAILED_SHOWN:

@@ -161,10 +161,7 @@ def versions() -> list[tuple[str, str]]:
 def _bounds(result: FitResult) -> str:
     """Return the criteria other than the q-value by which genes are selected for clustering."""
     bounds = ["alpha=None: whether they change or not"] if result.gate.alpha is None else []
-    for name in ("min_deviance_explained", "min_range"):
-        if (value := getattr(result.gate, name)) is not None:
-            bounds.append(f"{name}={value:g}")
-    return "; ".join(bounds)
+    return "; ".join([*bounds, *(f"{name}={value:g}" for name, value in result.gate.bounds.items())])
 
 
 def _rows_of(estimator, deep: bool = False) -> list[tuple[str, str, bool]]:

@@ -42,11 +42,6 @@ def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     Labels of a pipeline are those of its last step; those of a mixture model are its predictions. Negative labels, NaN
     and `None` mean that a row has no cluster.
-
-    >>> from types import SimpleNamespace
-    >>> codes, names = own_labels(SimpleNamespace(labels_=["late", "early", None]), np.zeros((3, 2)))
-    >>> codes.tolist(), names.tolist()
-    ([1, 0, -1], ['early', 'late'])
     """
     name = type(clusterer).__name__
     owner = clusterer[-1] if isinstance(clusterer, Pipeline) else clusterer

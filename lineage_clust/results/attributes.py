@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,7 @@ Value = TypeVar("Value")
 
 
 class FromResult(Generic[Value]):
-    """A fitted attribute of an estimator, read from the result of its fit.
-
-    Parameters
-    ----------
-    name : str
-        Name of the attribute of :class:`FitResult`.
-    """
+    """A fitted attribute of an estimator: the attribute `name` of the result of its fit."""
 
     def __init__(self, name: str):
         self._name = name
@@ -29,13 +23,9 @@ class FromResult(Generic[Value]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._public = name
 
-    @overload
-    def __get__(self, estimator: None, owner: type) -> FromResult[Value]: ...
-    @overload
-    def __get__(self, estimator: object, owner: type) -> Value: ...
-    def __get__(self, estimator: Any, owner: type) -> Any:
+    def __get__(self, estimator: Any, owner: type) -> Value:
         if estimator is None:
-            return self
+            return self  # type: ignore[return-value]
         result = estimator.__dict__.get("_result")
         if result is None:
             raise NotFittedError(

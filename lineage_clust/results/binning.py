@@ -17,11 +17,7 @@ from .result import FitResult
 
 @dataclass(frozen=True)
 class Bins:
-    """Mean expression in the bins of one lineage.
-
-    `edges` `(n_bins + 1,)` are pseudotimes; `means` `(n_genes, n_bins)` are NaN in bins without cells; `weight`
-    `(n_bins,)` is the total weight of the cells.
-    """
+    """Mean expression `(n_genes, n_bins)` in the bins of one lineage, NaN without cells, and the weight of their cells."""
 
     name: str | None
     edges: np.ndarray

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,9 @@ from ..utils.constraints import Constraints, number
 
 @dataclass(frozen=True)
 class Gate:
-    """Thresholds of significance and size for the genes to cluster; their fits must have converged.
+    """Thresholds of significance and size for the genes to cluster, as in TrendClusterer; `None` = no bound.
 
-    alpha : Upper bound of the q-value; `None` = no test.
-    min_deviance_explained : Minimum proportion of deviance explained by the trend; `None` = no bound.
-    min_range : Minimum range of the trend, in units of expression; `None` = no bound.
     pvalue_limit : Largest p-value that passed, set by :meth:`calibrated`; -1 if none did.
-
-    >>> table = pd.DataFrame({"pvalue": [0.001, 0.5], "qvalue": [0.002, 0.5], "deviance_explained": 0.3, "amplitude": 1.0})
-    >>> Gate(alpha=0.01).calibrated(table).passes(table).tolist()
-    [True, False]
     """
 
     alpha: float | None = 0.01
@@ -36,9 +29,9 @@ class Gate:
         """Return a copy with the largest p-value that passes Benjamini-Hochberg, which is then applied to new genes."""
         qvalue = table["qvalue"].to_numpy(dtype=float)
         if self.alpha is None or np.isnan(qvalue).all():  # the model provides no test
-            return Gate(self.alpha, self.min_deviance_explained, self.min_range)
+            return replace(self, pvalue_limit=None)
         limit = np.max(table["pvalue"].to_numpy(dtype=float)[qvalue < self.alpha], initial=-1.0)
-        return Gate(self.alpha, self.min_deviance_explained, self.min_range, float(limit))
+        return replace(self, pvalue_limit=float(limit))
 
     def passes(self, table: pd.DataFrame) -> np.ndarray:
         """Return which genes of a gene table pass, `(n_genes,)`; new genes by the p-value limit of the fit."""
@@ -52,10 +45,17 @@ class Gate:
     def large_enough(self, table: pd.DataFrame) -> np.ndarray:
         """Return which trends are large enough, regardless of their p-value; unknown sizes pass."""
         passed = np.ones(len(table), dtype=bool)
-        for bound, column in ((self.min_deviance_explained, "deviance_explained"), (self.min_range, "amplitude")):
-            if bound is not None:
-                passed &= ~(table[column].to_numpy(dtype=float) < bound)
+        for name, bound in self.bounds.items():
+            passed &= ~(
+                table["amplitude" if name == "min_range" else "deviance_explained"].to_numpy(dtype=float) < bound
+            )
         return passed
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The thresholds of size that are set, by name."""
+        found = {"min_deviance_explained": self.min_deviance_explained, "min_range": self.min_range}
+        return {name: bound for name, bound in found.items() if bound is not None}
 
     def why_none(self, table: pd.DataFrame) -> str:
         """Return a message that explains why no gene passes."""
@@ -63,14 +63,7 @@ class Gate:
             return f"none of {len(table)} fits converged. See the column note of gene_table_, or choose another model."
         small = ~self.large_enough(table)
         if self.alpha is None or self.pvalue_limit is None or small.all():
-            asked = [
-                f"{name}={value:g}"
-                for name, value in (
-                    ("min_deviance_explained", self.min_deviance_explained),
-                    ("min_range", self.min_range),
-                )
-                if value is not None
-            ]
+            asked = [f"{name}={value:g}" for name, value in self.bounds.items()]
             return f"none of {len(table)} trends reaches {' and '.join(asked)}. Look at gene_table_, or lower it."
         return (
             f"none of {len(table)} trends has a q-value below alpha={self.alpha}"

@@ -26,10 +26,7 @@ Draws = Iterable[np.ndarray] | None
 
 
 def genes_to_group(scaled: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.ndarray:
-    """Return the positions of the genes that pass the thresholds and are not constant; warn if there are none.
-
-    Constant trends are excluded: scaled, they are at the origin, close to all noise.
-    """
+    """Return the positions of the genes that pass and are not constant (scaled, at the origin); warn if there are none."""
     passed = gate.passes(table)
     grouped = np.flatnonzero(passed & (np.ptp(scaled, axis=1) > 0))
     if len(grouped) == 0:

@@ -18,10 +18,6 @@ def agreement(
 
     It is NaN for genes without a cluster (negative label), and 0 if either trend is constant. The order of several
     lineages (`grid_lineage`) does not matter.
-
-    >>> trends = np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 0.0], [2.0, 1.0, 0.0]])
-    >>> agreement(trends, np.array([0, 0, -1]), np.array([[0.0, 1.0, 1.0]])).round(2).tolist()
-    [0.87, 0.5, nan]
     """
     found, there = np.full(len(labels), np.nan), labels >= 0
     if not there.any():
@@ -40,10 +36,6 @@ def top_order(genes: pd.DataFrame) -> np.ndarray:
     Genes with the direction of their cluster come first, if two thirds of its genes share one. Genes are then ranked by
     the proportion of their deviance that the mean trend of their cluster explains: the proportion explained by their
     own trend times the squared correlation of the two trends (`agreement`, if it is known). Ties are broken by name.
-
-    >>> table = pd.DataFrame({"deviance_explained": [0.5, 0.5, 0.9], "agreement": [1.0, 1.0, -0.9]}, index=list("bac"))
-    >>> top_order(table).tolist()
-    [2.0, 3.0, 1.0]
     """
     strength = genes["deviance_explained"].to_numpy(dtype=float)
     strength = np.nan_to_num(strength) if np.isfinite(strength).any() else np.ones(len(genes))

@@ -14,18 +14,15 @@ _MAJORITY = 0.5
 
 
 def moving_in(ranges: np.ndarray) -> np.ndarray:
-    """Return where ranges of trends `(n_lineages, n_rows)` are at least a third of the largest over the lineages.
-
-    >>> moving_in(np.array([[3.0, 0.0], [0.9, 0.0]])).tolist()
-    [[True, False], [False, False]]
-    """
+    """Return where ranges of trends `(n_lineages, n_rows)` are at least a third of the largest over the lineages."""
     return (ranges >= _LEVEL * ranges.max(axis=0)) & (ranges > 0)
 
 
 def significant_in(rows: pd.DataFrame, name: object) -> bool:
     """Return whether most genes have a p-value below 0.05 in a lineage; `True` if there are no p-values."""
-    pvalue = rows[f"pvalue_{name}"].dropna() if f"pvalue_{name}" in rows else []
-    return len(pvalue) == 0 or bool((pvalue < _ALPHA).mean() > _MAJORITY)
+    pvalue = _pvalues(rows, name)
+    known = np.isfinite(pvalue)
+    return not known.any() or bool((pvalue[known] < _ALPHA).mean() > _MAJORITY)
 
 
 def each_significant_in(genes: pd.DataFrame, names: Sequence) -> np.ndarray:
@@ -34,11 +31,7 @@ def each_significant_in(genes: pd.DataFrame, names: Sequence) -> np.ndarray:
 
 
 def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
-    """Return the names of the lineages in which each row changes; `moves` is `(n_lineages, n_rows)`.
-
-    >>> changes_in(["Ery", "Mono"], np.array([[True, True], [False, True]]))
-    ['Ery', 'Ery, Mono']
-    """
+    """Return the names of the lineages in which each row changes, such as "Ery, Mono"; `moves` is `(n_lineages, n_rows)`."""
     return [", ".join(found) for found in _named(names, moves)]
 
 

@@ -20,11 +20,7 @@ _RUN = 3  # numbers in a row that are written as a range
 def cluster_names(
     clusterer: Any, labels: np.ndarray, scaled: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None
 ) -> list[str]:
-    """Return the name of each cluster: its own in the tree, or its number if the clusterer has no tree.
-
-    `labels` `(n_rows,)` are the clusters of the fitted rows from 0 in time order, -1 = not assigned; `scaled` are their
-    trends.
-    """
+    """Return the name of each cluster of fitted rows: its own in the tree, or its number if the clusterer has no tree."""
     n_clusters = int(labels.max(initial=-1)) + 1
     tree = getattr(clusterer, "tree_", None)
     if tree is None or len(tree.leaves) != len(labels):
@@ -35,17 +31,12 @@ def cluster_names(
 
 
 def nodes_of(tree: ClusterTree, labels: np.ndarray) -> np.ndarray:
-    """Return the node of each cluster of a cut, `(n_clusters,)`.
-
-    >>> from lineage_clust.clusterers.tree import ClusterTree
-    >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
-    >>> nodes_of(tree, np.array([1, 0, 0])).tolist()
-    [3, 0]
-    """
+    """Return the node of each cluster of a cut, `(n_clusters,)`."""
     label_of = np.full(2 * tree.n_leaves - 1, -1)
     label_of[tree.leaves] = labels
     found = np.full(int(labels.max(initial=-1)) + 1, -1)
-    found[label_of[: tree.n_leaves][label_of[: tree.n_leaves] >= 0]] = np.flatnonzero(label_of[: tree.n_leaves] >= 0)
+    leaves = np.flatnonzero(label_of >= 0)
+    found[label_of[leaves]] = leaves
     for row, (first, second) in enumerate(tree.linkage[:, :2].astype(int)):
         if label_of[first] == label_of[second] >= 0:
             label_of[tree.n_leaves + row] = label_of[first]
@@ -62,11 +53,6 @@ def node_names(
     cluster 2 are 2.1 and 2.2, the earlier one first; the parts of 2.1 are 2.1.1 and 2.1.2. A union of clusters is named
     by their numbers, "0+1"; three or more consecutive numbers are a range, "0-3+7". A name therefore refers to the same
     genes at every level.
-
-    >>> from lineage_clust.clusterers.tree import ClusterTree
-    >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
-    >>> node_names(tree, np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]), np.arange(3.0))
-    ['1', '0.1', '0.2', '0', '0+1']
     """
     rank = time_ranks(tree.means(scaled), grid, grid_lineage)
     children = tree.linkage[:, :2].astype(int)
@@ -89,14 +75,8 @@ def node_names(
 
 
 def time_ranks(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> np.ndarray:
-    """Return the rank of each mean trend `(n_nodes, n_points)` in the order of time, by which parts are named.
-
-    >>> time_ranks(np.array([[0.0, 0, 1], [1, 0, 0]]), np.arange(3.0)).tolist()
-    [1, 0]
-    """
-    rank = np.empty(len(means), dtype=int)
-    rank[time_order(means, grid, grid_lineage)] = np.arange(len(rank))
-    return rank
+    """Return the rank of each mean trend `(n_nodes, n_points)` in the order of time, by which parts are named."""
+    return np.argsort(time_order(means, grid, grid_lineage))
 
 
 def union_name(numbers: Sequence[int]) -> str:
@@ -116,12 +96,6 @@ def names_of_genes(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def set_name(cluster: int, prefix: str = "", names: Sequence[str] | None = None) -> str:
-    """Return the name of a cluster's gene set.
-
-    >>> set_name(3, "Ery")
-    'Ery_cluster_3'
-    >>> set_name(1, "Ery", ["0", "1.1", "1.2"])
-    'Ery_cluster_1.1'
-    """
-    name = "unassigned" if cluster < 0 else f"cluster_{cluster if names is None else names[cluster]}"
+    """Return the name of a cluster's gene set, such as "Ery_cluster_1.1"."""
+    name = UNASSIGNED if cluster < 0 else f"cluster_{cluster if names is None else names[cluster]}"
     return f"{prefix}_{name}" if prefix else name

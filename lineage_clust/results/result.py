@@ -19,11 +19,10 @@ from ..trends.lineage_fit import FittedLineage, TrendFitter
 from ..trends.side_by_side import arranged_by_name
 from ..trends.trends import Trends
 from .gating import Gate
-from .hierarchy import clustered_tree, table_of_tree
 from .leading import agreement, top_order
 from .naming import cluster_names
 from .tables import cluster_means, gene_table, order_clusters
-from .tabulating import confidence_of, tabulate, tabulate_clusters, without_clusters
+from .tabulating import clustered_tree, confidence_of, table_of_tree, tabulate, tabulate_clusters, without_clusters
 
 if TYPE_CHECKING:
     from anndata import AnnData
