@@ -7,17 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from anndata import AnnData
+from anndata import AnnData, read_h5ad
 
 
 def read_cells(path: Path, backed: bool = False) -> AnnData:
-    """Return the AnnData of an h5ad file.
-
-    backed : Whether the expression is left in the file.
-    raises ValueError : If the file does not exist, or has another format.
-    """
-    from anndata import read_h5ad
-
+    """Return the AnnData of an h5ad file; if `backed`, its expression is left in the file."""
     if not path.exists():
         raise ValueError(f"There is no file {str(path)!r}.")
     if path.is_dir():
@@ -35,11 +29,6 @@ def make_anndata(
     layers: Mapping[str, Any] | None = None,
     uns: Mapping[str, Any] | None = None,
 ) -> AnnData:
-    """Return an AnnData with copies of the given tables.
-
-    >>> import numpy as np
-    >>> make_anndata(np.ones((2, 3)), None, None).shape
-    (2, 3)
-    """
+    """Return an AnnData with copies of the given tables."""
     tables = [None if table is None else table.copy() for table in (obs, var)]
     return AnnData(X, obs=tables[0], var=tables[1], layers=layers, uns=None if uns is None else dict(uns))

@@ -21,11 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def numbers(labels: np.ndarray) -> pd.Categorical:
-    """Return cluster numbers as integer categories, which can be compared with `== 0` and may have missing values.
-
-    >>> (numbers(np.array([0, -1, 0])) == 0).tolist()
-    [True, False, True]
-    """
+    """Return cluster numbers as integer categories, which can be compared with `== 0` and may have missing values."""
     return pd.Categorical(labels, categories=np.unique(labels).astype(int))
 
 
@@ -37,10 +33,7 @@ def names(result: FitResult) -> pd.Categorical:
 
 
 def colors(result: FitResult, column: str) -> np.ndarray:
-    """Return the colour of each category, in the order expected by scanpy's plots.
-
-    column : "cluster_name" for the categories of `names`; any other name for those of `numbers`.
-    """
+    """Return the colour of each category of `names` (column "cluster_name") or `numbers`, in the order of scanpy's plots."""
     known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
     clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known
     palette = [*cluster_colors(result.n_clusters), UNASSIGNED_COLOR]
@@ -50,9 +43,7 @@ def colors(result: FitResult, column: str) -> np.ndarray:
 def scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
     """Return the module scores of the cells by obs column, named `{key}_score_` plus the name of the cluster.
 
-    adata : Cells with the expression of the clustered genes, which is read in blocks if it is in a file.
     wanted : `None` = if possible: there are clusters, and `adata` contains their genes.
-    raises ValueError : If scores are requested and cannot be computed.
     """
     if wanted is False:
         return {}

@@ -85,12 +85,7 @@ def write_gene_lists(fitted: Fitted | FitResult, path: str | Path, unassigned: b
 
 
 def lists_of(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[str]]:
-    """Return the genes of each cluster from a table with `cluster`, `deviance_explained` and, if known, `agreement`.
-
-    >>> table = pd.DataFrame({"cluster": [1, 0, 1], "deviance_explained": [0.1, 0.5, 0.9]}, index=["a", "b", "c"])
-    >>> lists_of(table)
-    {0: ['b'], 1: ['c', 'a']}
-    """
+    """Return the genes of each cluster from a table with `cluster`, `deviance_explained` and, if known, `agreement`."""
     leading = np.argsort(-top_order(table))
     genes, labels = table.index.astype(str).to_numpy()[leading], table["cluster"].to_numpy()[leading]
     clusters = [int(label) for label in np.unique(labels) if label >= 0]

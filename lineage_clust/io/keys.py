@@ -14,11 +14,7 @@ _LONGEST = 150  # bytes of a key; file names may have 255, including a suffix an
 
 
 def safe_key(name: str) -> str:
-    """Return a valid key of h5ad and zarr files; names longer than 150 bytes are truncated, see `distinct_key`.
-
-    >>> safe_key("Mono"), safe_key("Mono/Mac")
-    ('Mono', 'Mono_Mac')
-    """
+    """Return a valid key of h5ad and zarr files; names longer than 150 bytes are truncated, see `distinct_key`."""
     cleaned = _cleaned(str(name))
     return cleaned if len(cleaned.encode("utf-8", "replace")) <= _LONGEST else with_digits(str(name))
 

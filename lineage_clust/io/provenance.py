@@ -25,30 +25,21 @@ _IRRELEVANT = ("n_jobs", "backend", "show_progress_bar", "memory_budget", "genes
 
 
 def describe(fitter, adata: AnnData, genes: list[str], lineage: str) -> dict[str, object]:
-    """Return everything that the results of a TrendClusterer depend on, by name: parameters and fingerprints of the data.
-
-    fitter : An unfitted TrendClusterer.
-    """
+    """Return all that the results of an unfitted TrendClusterer depend on: parameters and fingerprints of the data."""
     parameters = {name: value for name, value in fitter.get_params(deep=False).items() if name not in _IRRELEVANT}
     name, _, weights = find_weights(adata, lineage, fitter.lineage_key, fitter.backward)
+    expression = expression_of(adata, genes, fitter.layer, fitter.use_raw, gene_symbols=fitter.gene_symbols)
     data = {
         "genes": list(genes),
         "pseudotime values": fingerprint(read_times(adata, fitter.time_key, name, weights).mean),
         "lineage weights": fingerprint(weights),
-        "expression": fingerprint(
-            expression_of(adata, genes, fitter.layer, fitter.use_raw, gene_symbols=fitter.gene_symbols)
-        ),
+        "expression": fingerprint(expression),
     }
     return {**{name: _plain(value) for name, value in parameters.items()}, **data}
 
 
 def stored_result(adata: AnnData, key: str, source: dict) -> AnnData | None:
-    """Return the result in `uns[key]` if it has the same provenance; otherwise warn of the differences.
-
-    adata : Data from which it was computed.
-    key : Key of `uns`.
-    source : Required provenance, see :func:`describe`.
-    """
+    """Return the result in `uns[key]` if its provenance is `source`, see `describe`; otherwise warn of the differences."""
     stored = adata.uns.get(key)
     if stored is None:
         return None
@@ -92,11 +83,7 @@ def differences(text: str, source: Mapping) -> list[str]:
 
 
 def fingerprint(values) -> str:
-    """Return a hash of the shape and values of an array or sparse matrix.
-
-    >>> fingerprint(np.arange(3.0)) == fingerprint(np.array([0.0, 1.0, 2.0]))
-    True
-    """
+    """Return a hash of the shape and values of an array or sparse matrix."""
     if isinstance(values, BlockedExpression):  # for expression in a file, the sums of each gene replace the values
         values = values.to_memory() if values.in_memory else np.array(column_totals(values))
     digest = blake2b(digest_size=16)

@@ -145,12 +145,10 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     table.index = pd.Index(found.gene_ids)
     whole = table.reindex(adata.var_names)
     columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
-    colors = {
-        f"{key}_{column}_colors": _colors(
-            adata, f"{key}_{column}", table[column], cluster_columns.colors(found, column)
-        )
-        for column in ("cluster", "cluster_name")
-    }
+    colors = {}
+    for column in ("cluster", "cluster_name"):
+        ours = cluster_columns.colors(found, column)
+        colors[f"{key}_{column}_colors"] = _colors(adata, f"{key}_{column}", table[column], ours)
     arrays = {}
     for name, values in (("", found.values), ("_se", found.se)):
         if values is not None:
@@ -179,14 +177,11 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
 def origin(fitted: Fitted) -> dict:
     """Return where the results come from, in types supported by h5ad and zarr files."""
     found = result_of(fitted)
+    parameters = {name: value for name, value in fitted.get_params().items() if name != "genes"}
     return {
         "version": __version__,
         "lineage": _lineages(found),
-        "parameters": json.dumps(
-            {name: value for name, value in fitted.get_params().items() if name != "genes"},
-            default=repr,
-            sort_keys=True,
-        ),
+        "parameters": json.dumps(parameters, default=repr, sort_keys=True),
         "failed_genes": np.array(list(found.failed), dtype=str),
         "failed_reasons": np.array(list(found.failed.values()), dtype=str),
     }
@@ -196,10 +191,8 @@ def _colors(adata: AnnData, column: str, clusters: pd.Series, ours: np.ndarray) 
     """Return the stored colours of a column with the same categories, which the user may have set, or the default ones."""
     kept = adata.uns.get(f"{column}_colors")
     if kept is not None and np.shape(kept) == ours.shape and column in adata.var:
-        stored = adata.var[column]
-        if isinstance(stored.dtype, pd.CategoricalDtype) and list(stored.cat.categories) == list(
-            clusters.cat.categories
-        ):
+        stored = pd.Categorical(adata.var[column])
+        if list(stored.categories) == list(clusters.cat.categories):
             return np.array(kept, dtype=str)
     return ours
 

@@ -16,9 +16,9 @@ _CHUNK = 2**16  # values
 
 @contextmanager
 def written_in_blocks(path: Path, tables: AnnData) -> Iterator[Callable[[Any], None]]:
-    """Write an h5ad file, and provide a function that appends a block of cells to its `X`.
+    """Write an h5ad file with the contents of an AnnData without `X`, and provide a function that appends cells to `X`.
 
-    tables : AnnData without `X`, with the other contents of the file. Blocks are arrays, or CSR with sorted columns.
+    Blocks of cells are arrays, or CSR with sorted columns.
     """
     import h5py
     from anndata.io import write_elem

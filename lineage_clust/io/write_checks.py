@@ -11,11 +11,7 @@ from ..errors import quoted, warn
 
 
 def listed(value: object) -> list[str]:
-    """Return one name or several as a list of strings.
-
-    >>> listed(np.array(["a", "b"])), listed("a"), listed(())
-    (['a', 'b'], ['a'], [])
-    """
+    """Return one name or several as a list of strings."""
     return [str(one) for one in np.ravel(np.asarray(value, dtype=object))]
 
 
@@ -65,10 +61,7 @@ def warn_of_replaced(adata: AnnData, key: str, written: Mapping[str, Iterable[st
 
 
 def warn_of_unwritable(adata: AnnData) -> None:
-    """Warn of arrays in obsm that `write_h5ad` does not support, such as a Lineage object of a CellRank session.
-
-    They are instances of an array subclass with column `names`; the warning explains how to keep both.
-    """
+    """Warn of arrays in obsm that `write_h5ad` does not support: array subclasses, such as a Lineage object of CellRank."""
     for key, values in adata.obsm.items():
         if type(values) is not np.ndarray and isinstance(values, np.ndarray) and not _can_be_written(values):
             names = f", adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""

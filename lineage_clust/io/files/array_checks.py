@@ -18,11 +18,7 @@ class Array(NamedTuple):
     optional: bool = False
 
     def check(self, value: Any, found: dict[str, int], where: str) -> None:
-        """Raise a ValueError unless a value matches the specification.
-
-        found : Lengths by dimension; unknown ones are added.
-        where : Name of the value, for error messages.
-        """
+        """Raise a ValueError that names the value unless it matches; unknown lengths of dimensions are added to `found`."""
         if value is None and self.optional:
             return
         if not isinstance(value, np.ndarray) or value.dtype.kind not in self.kinds:

@@ -15,13 +15,7 @@ _PER_VERTEX = 128
 
 
 def largest_content(max_bytes: int | str | None, file_size: int) -> int:
-    """Return the maximum number of bytes that the content of a file may take in memory.
-
-    max_bytes : Limit given by the user; `None` = 20 times the size of the file, and at least 256 MiB.
-
-    >>> largest_content(None, 1000), largest_content("1GB", 1000)
-    (268435456, 1000000000)
-    """
+    """Return the limit of memory for the content of a file: that of the user, or 20 times its size and at least 256 MiB."""
     return max(_LEAST, _RATIO * file_size) if max_bytes is None else parse_budget(max_bytes, "max_bytes")
 
 
@@ -42,12 +36,9 @@ def check_manifest(text: bytes, most: int) -> int:
 
 
 def check_values(tree: Any, sizes: dict[str, int], most: int) -> None:
-    """Raise a ValueError if a tree of values is nested too deeply, or its arrays would take too much memory.
+    """Raise a ValueError if an encoded tree of values is nested too deeply, or its arrays would take too much memory.
 
-    Each reference to an array counts, because each is decoded to an array of its own.
-
-    tree : As returned by :meth:`.Encoder.encode`.
-    sizes : Unpacked sizes by name of the member.
+    Each reference to an array counts, because each is decoded to an array of its own; `sizes` are unpacked sizes by member.
     """
     needed, level, depth = 0, [tree], 0
     while level:

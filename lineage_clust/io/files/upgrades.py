@@ -53,13 +53,8 @@ def from_2_to_3(manifest: dict) -> dict:
     kept = {name: value for name, value in tree["state"].items() if name in _OF_THE_ESTIMATOR}
     found = {name: value for name, value in tree["state"].items() if name not in _OF_THE_ESTIMATOR}
     parameters = {name: _changed(value, _again) for name, value in tree["parameters"].items()}
-    result = {
-        "kind": "object",
-        "class": RESULT_OF_FORMAT_2,
-        "number": -1,
-        "parameters": {"parameters": _dictionary(parameters), "state": _dictionary(found)},
-        "state": {},
-    }
+    given = {"parameters": _dictionary(parameters), "state": _dictionary(found)}
+    result = {"kind": "object", "class": RESULT_OF_FORMAT_2, "number": -1, "parameters": given, "state": {}}
     return {**manifest, "estimator": {**tree, "state": {**kept, "_result": result}}}
 
 

@@ -159,10 +159,8 @@ def _whole_clusterer(clusterer: Any, found: dict[str, int]) -> None:
     _need(clusterer.n_features_in_ == found["columns"], "the clusterer has rows of another length")
     _need(np.array_equal(np.sort(state.get("_order", rows)), rows), "the order of the clusterer's rows is none")
     lists = state.get("_lists")
-    _need(
-        type(lists).__name__ == "Neighbors" and len(lists.indices) == n_rows,
-        "the clusterer's neighbours are not its rows'",
-    )
+    is_list = type(lists).__name__ == "Neighbors"
+    _need(is_list and len(lists.indices) == n_rows, "the clusterer's neighbours are not its rows'")
     for name in ("_finest", "_communities", "_row_labels", "labels_"):
         if name in state:
             _need(bool((state[name] < n_rows).all()), f"{name} of the clusterer is out of range")
@@ -228,11 +226,9 @@ def _whole_result(result: Any, found: dict[str, int]) -> None:
     rows = vars(result.clusterer).get("_rows")
     _need(rows is None or len(rows) == len(grouped), "the clusterer has other rows than there are grouped genes")
     for name, n_rows in (("gene_table", found["genes"]), ("cluster_table", n_clusters)):
-        table = result.made.get(name)
-        _need(
-            name not in result.made or (isinstance(table, pd.DataFrame) and len(table) == n_rows),
-            f"{name} is not of the fit",
-        )
+        if name in result.made:
+            table = result.made[name]
+            _need(isinstance(table, pd.DataFrame) and len(table) == n_rows, f"{name} is not of the fit")
 
 
 def _whole_comparison(comparison: Any, found: dict[str, int]) -> None:
