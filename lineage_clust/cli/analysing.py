@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 
 def analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool, n_at_once: int = 1) -> str:
-    """Fit each clusterer, write the files of all of them or none, and return the summaries.
-
-    n_at_once : Number of processes, see :func:`lineage_clust.cli.processes.each`.
-    """
+    """Fit each clusterer, in several processes at once, write the files of all or none, and return the summaries."""
     with folder_for(folder), TemporaryDirectory(prefix=".", dir=folder) as drafts:
         tasks = [partial(_analyse_one, one, adata, folder, Path(drafts), report) for one in clusterers]
         summaries, files = zip(*each(tasks, n_at_once), strict=True)
@@ -51,15 +48,6 @@ def _analyse_one(
     return f"{summary(fitted)}\n  files in {folder}: {names}\n", made
 
 
-def write_files(fitted: TrendClusterer, folder: Path, cells=None) -> list[Path]:
-    """Write figure, tables, results and report of a fitted TrendClusterer, and return their paths.
-
-    Either all files are written or the folder is left unchanged. Without clusters there is no figure, and without
-    `cells` (an AnnData) no report; those of an earlier run are removed.
-    """
-    return write_all(result_files(fitted, folder, cells), folder)
-
-
 def write_all(files: Mapping[Path, Writer | None], folder: Path) -> list[Path]:
     """Write all files or none to a folder with messages, and return their paths; files without a writer are removed."""
     with without_reading(), folder_for(folder):
@@ -76,26 +64,18 @@ def _announced(path: Path, writer: Writer) -> Writer:
 
 
 def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path, Writer | None]:
-    """Return the writer of each file by path, or `None` for files that this fit does not have.
-
-    fitted : A fitted TrendClusterer; without clusters there is no figure.
-    cells : The AnnData, shown in the report; `None` = no report.
-    """
+    """Return the writer of each file by path; `None` for the figure without clusters, and for the report without cells."""
     kinds = (("trends", "png"), ("genes", "csv"), ("clusters", "csv"), ("results", "h5ad"), ("report", "html"))
     picture, genes, clusters, results, page = (
         folder / f"{default_key(fitted.lineage_, prefix, file_key)}.{suffix}" for prefix, suffix in kinds
     )
     return {
-        picture: (lambda path: _draw(fitted, path)) if fitted.n_clusters_ else None,
+        picture: partial(write_png, fitted.plot) if fitted.n_clusters_ else None,
         genes: lambda path: write_csv(fitted.gene_table_, path),
         clusters: lambda path: write_csv(fitted.cluster_table_, path),
         results: lambda path: path.write_bytes(h5ad_bytes(fitted.to_anndata())),
         page: (lambda path: fitted.report(path, cells)) if cells is not None else None,
     }
-
-
-def _draw(fitted: TrendClusterer, path: Path) -> None:
-    write_png(fitted.plot, path)
 
 
 def write_png(plot: Callable[[], Any], path: Path) -> None:

@@ -59,12 +59,9 @@ def add_to(commands) -> None:
     add_expression_reading(reading)
     method = parser.add_argument_group("how it is done (defaults in brackets)")
     method.add_argument(
-        "--alpha",
-        metavar="Q",
-        type=float,
-        default=0.05,
+        "--alpha", metavar="Q", type=float, default=0.05,
         help="cluster the differences with a q-value below this (%(default)s)",
-    )
+    )  # fmt: skip
     method.add_argument(
         "--family", metavar="NAME", default="gaussian", choices=sorted(FAMILIES),
         help="family of the model, such as negative_binomial for counts in a --layer (%(default)s)",
@@ -101,9 +98,8 @@ def comparison_files(
 ) -> dict[Path, Writer | None]:
     """Return the writer of each file by path, or `None` for files that this comparison does not have.
 
-    found : With more than two conditions, each has a heatmap and a volcano plot; without differing genes, there is no
-        heatmap.
-    report, save : Whether to write an HTML page, and a file of the comparison itself.
+    With more than two conditions, each has a heatmap (if genes differ) and a volcano plot. `report` and `save` ask for an
+    HTML page, and for a file of the comparison itself.
     """
     key = default_key(found.lineage, "conditions", distinct_key)
     files: dict[Path, Writer | None] = {

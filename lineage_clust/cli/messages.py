@@ -22,11 +22,8 @@ _BARE = re.compile(
     r"(?<![\w.'\"\[-])(condition_key|gene_symbols|lineage_key|memory_budget|random_state|sample_key|time_key)(?![\w.'\"\]=])"
 )
 _FLAGS = {
-    "condition_key": "--condition",
-    "random_state": "--seed",
-    "gene_symbols": "--symbols",
-    "sample_key": "--sample",
-}
+    "condition_key": "--condition", "random_state": "--seed", "gene_symbols": "--symbols", "sample_key": "--sample",
+}  # fmt: skip
 _MAY_BE_NONE = ("alpha", "min_deviance_explained", "min_range")
 
 
@@ -39,8 +36,7 @@ def say(what: str) -> None:
 def progress_messages(verbose: bool = False, quiet: bool = False) -> Iterator[None]:
     """Show progress messages of program and library on stderr, with the time since the start, and progress bars.
 
-    verbose : Whether to show messages even if stderr is not a terminal; without progress bars, which would fill a file.
-    quiet : Whether to show no messages even if it is one.
+    If stderr is not a terminal, there are no progress bars, and messages only if `verbose`.
     """
     watched = sys.stderr.isatty() and not quiet
     if not watched and not verbose:
@@ -109,17 +105,17 @@ def show_warning(show: Callable) -> Callable:
 def _one_line(message: object) -> str:
     if isinstance(message, OSError) and message.strerror and message.filename:
         return f"{message.filename}: {message.strerror}."
-    return _BARE.sub(_bare_flag, _NAMED.sub(_flag, " ".join(str(message).split())))
+    return _BARE.sub(lambda named: _flag_of(named[1]), _NAMED.sub(_flag, " ".join(str(message).split())))
 
 
-def _bare_flag(named: re.Match) -> str:
-    return _FLAGS.get(named[1], f"--{named[1].replace('_', '-')}")
+def _flag_of(name: str) -> str:
+    return _FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
 def _flag(named: re.Match) -> str:
     """Return the flag for a parameter named in a message of the library, such as "time_key=..."."""
     lead, name, value = named[1] or "", named[2], named[3]
-    flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+    flag = _flag_of(name)
     if value == "False" or (value == "None" and name not in _MAY_BE_NONE):
         return f"{'leave out' if lead else 'no'} {flag}"
     return lead + flag + {"True": "", "None": " none"}.get(value, f" {value}")

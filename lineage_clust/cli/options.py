@@ -31,16 +31,11 @@ class UsageError(ValueError):
 
 def common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all subcommands have."""
-    parser.add_argument(
-        "--out", metavar="DIR", type=_folder, required=True, help="folder for the results, made if missing"
-    )
+    out = "folder for the results, made if missing"
+    parser.add_argument("--out", metavar="DIR", type=_folder, required=True, help=out)
     said = parser.add_argument_group("messages on stderr")
-    said.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="say what is being done also if stderr is a file (as in batch jobs)",
-    )
+    verbose = "say what is being done also if stderr is a file (as in batch jobs)"
+    said.add_argument("-v", "--verbose", action="store_true", help=verbose)
     said.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     said.add_argument("--debug", action="store_true", help="after an error, show Python's traceback as well")
 
@@ -57,31 +52,22 @@ def add_lineage_reading(group) -> None:
     group.add_argument("--lineage-key", metavar="KEY", help="weights in obsm or obs (the usual names)")
     group.add_argument("--backward", action="store_true", help="look for CellRank's backward lineages")
     group.add_argument(
-        "--time-range",
-        metavar=("START", "END"),
-        nargs=2,
-        type=number_or("auto", None),
+        "--time-range", metavar=("START", "END"), nargs=2, type=number_or("auto", None),
         help="part of pseudotime; 'auto' for a bound that is found from the cells",
-    )
+    )  # fmt: skip
 
 
 def add_expression_reading(group) -> None:
     """Add the options for genes, donors and expression values."""
     group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
     group.add_argument(
-        "--symbols",
-        "--gene-symbols",
-        metavar="COLUMN",
-        dest="gene_symbols",
+        "--symbols", "--gene-symbols", metavar="COLUMN", dest="gene_symbols",
         help="column of var by which genes go in all results (var_names)",
-    )
+    )  # fmt: skip
     group.add_argument(
-        "--sample",
-        "--sample-key",
-        metavar="COLUMN",
-        dest="sample_key",
+        "--sample", "--sample-key", metavar="COLUMN", dest="sample_key",
         help="column of obs with the donor of each cell, four or more: donors are then the replicates (cells are)",
-    )
+    )  # fmt: skip
     group.add_argument("--layer", metavar="KEY", help="layer with the expression (X)")
     group.add_argument("--use-raw", action="store_true", help="read the expression from raw")
     group.add_argument(

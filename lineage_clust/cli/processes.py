@@ -24,11 +24,7 @@ CAN_FORK = sys.platform == "linux"  # libraries of macOS do not work in a forked
 
 
 def n_processes(n_tasks: int, n_jobs: int) -> int:
-    """Return how many processes to use: as many as asked for (-1 = all cores), but no more than tasks or cores.
-
-    >>> n_processes(1, -1)
-    1
-    """
+    """Return how many processes to use: as many as asked for (-1 = all cores), but no more than tasks or cores."""
     return max(1, min(n_tasks, cpu_count(), effective_n_jobs(n_jobs))) if CAN_FORK else 1
 
 

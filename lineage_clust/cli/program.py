@@ -34,12 +34,9 @@ exit codes:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program.
+    """Run the program with arguments (`None` = those of the process), and return its exit code, see `_CODES`.
 
-    argv : Arguments; `None` = those of the process.
-    returns : int. Exit code: 0; 1 if the analysis failed; 2 if the command is wrong; 130 after an interruption. An
-        error is one sentence on stderr. Unless the code is 0, no file was written or changed.
-    raises SystemExit : With code 2 for invalid arguments (argparse), with 0 after `--help` and `--version`.
+    After invalid arguments, `--help` and `--version`, argparse raises SystemExit.
     """
     arguments = make_parser().parse_args(argv)
     arguments.alone = argv is None  # in a process of its own, which may be forked

@@ -55,63 +55,38 @@ def add_to(commands) -> None:
 
 def _add_lineages(group) -> None:
     group.add_argument(
-        "--lineage",
-        metavar="NAME",
-        action="append",
-        dest="lineages",
+        "--lineage", metavar="NAME", action="append", dest="lineages",
         help="a lineage; the only one there is can be left out. Several, each with a --lineage of its own, are analysed one "
         "by one, with files for each. 'A, B' is A and B combined, with the sum of their weights",
-    )
+    )  # fmt: skip
     group.add_argument(
-        "--joint",
-        action="store_true",
+        "--joint", action="store_true",
         help="cluster the genes by their trends along all these lineages together, with one set of files",
-    )
+    )  # fmt: skip
     group.add_argument(
-        "--n-jobs",
-        metavar="N",
-        type=int,
-        default=1,
+        "--n-jobs", metavar="N", type=int, default=1,
         help="analyse up to N lineages at the same time, each in a process of its own; -1 = one per core; on Linux (1)",
-    )
+    )  # fmt: skip
     add_lineage_reading(group)
     group.add_argument(
-        "--time-draws",
-        metavar="KEY",
-        nargs="+",
+        "--time-draws", metavar="KEY", nargs="+",
         help="several draws of an uncertain pseudotime, in place of --time-key: columns of obs, or matrices in obsm",
-    )
+    )  # fmt: skip
 
 
 def _add_method(group) -> None:
     default = TrendClusterer().get_params()
-    group.add_argument(
-        "--alpha",
-        metavar="Q",
-        type=number_or("none", None),
-        default=default["alpha"],
-        help="cluster the genes with a q-value below this; 'none' clusters all (%(default)s)",
-    )
-    for flag, metavar, parameter, text in (
-        ("--min-range", "X", "min_range", "whose trend changes by at least this, in units of expression"),
-        ("--min-deviance-explained", "SHARE", "min_deviance_explained", "whose trend explains at least this"),
-    ):
-        group.add_argument(
-            flag,
-            metavar=metavar,
-            type=number_or("none", None),
-            dest=parameter,
-            default=default[parameter],
-            help=f"of these genes, cluster those {text} (none)",
-        )
+    bound, those = number_or("none", None), "of these genes, cluster those whose trend"
     for flag, metavar, kind, parameter, text in (
-        ("--n-splines", "N", int, "smoother__n_splines", "number of basis functions"),
-        ("--n-neighbors", "N", int, "clusterer__n_neighbors", "neighbours in the graph of genes"),
-        ("--resolution", "R", number_or("auto", "auto"), "clusterer__resolution", "the more, the more clusters"),
-    ):
-        group.add_argument(
-            flag, metavar=metavar, type=kind, dest=parameter, default=default[parameter], help=f"{text} (%(default)s)"
-        )
+        ("--alpha", "Q", bound, "alpha", "cluster the genes with a q-value below this; 'none' clusters all (%(default)s)"),
+        ("--min-range", "X", bound, "min_range", f"{those} changes by at least this, in units of expression (none)"),
+        ("--min-deviance-explained", "SHARE", bound, "min_deviance_explained", f"{those} explains at least this (none)"),
+        ("--n-splines", "N", int, "smoother__n_splines", "number of basis functions (%(default)s)"),
+        ("--n-neighbors", "N", int, "clusterer__n_neighbors", "neighbours in the graph of genes (%(default)s)"),
+        ("--resolution", "R", number_or("auto", "auto"), "clusterer__resolution",
+         "the more, the more clusters (%(default)s)"),
+    ):  # fmt: skip
+        group.add_argument(flag, metavar=metavar, type=kind, dest=parameter, default=default[parameter], help=text)
     group.add_argument("--seed", metavar="N", type=int, default=0, help="seed of the clustering (%(default)s)")
 
 

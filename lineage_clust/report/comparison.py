@@ -13,15 +13,14 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import counted
-from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors, lineage_colors
-from ..results.naming import set_name
+from ..plotting.parts.colors import lineage_colors
 from ..utils.atomic import write_whole
 from . import sparklines
 from .columns import heading, is_detail, meaning
 from .comparison_columns import MEANINGS, WORDS
 from .curves import at_times, coded, rounded
-from .gene_data import column_of, inside_html, packed
-from .page import concerns_of, definitions, listed, page_of, picture_of, table_of
+from .gene_data import columns_of, packed, page_data
+from .page import concerns_of, definitions, failures_of, listed, meanings_of, page_of, picture_of, table_of
 from .pictures import Picture, embedded
 
 _N_POINTS = 40
@@ -78,12 +77,8 @@ def render_comparison(found: Any, title: str | None = None) -> str:
         methods=escape(_methods(found)),
         references=listed(_CITED),
         clusters="",
-        meanings="".join(
-            f"<dt>{escape(_word(name, found))} <code>{escape(name)}</code></dt><dd>{escape(_meaning(name, found))}</dd>"
-            for name in columns
-            if _meaning(name, found)
-        ),
-        failures=_samples(found) + _failures(found),
+        meanings=meanings_of((name, _word(found, name), _meaning(found, name)) for name in columns),
+        failures=_samples(found) + failures_of(found.failed),
         parameters=f"<div><h3>Comparison</h3>{table_of(['parameter', 'value'], _parameters(found))}</div>",
         data=packed(_data(found)),
     )
@@ -172,36 +167,25 @@ def _data(found: Any) -> str:
     others = [f"minus {found.reference}: {name}" for name in found.conditions[1:]]
     values = np.nan_to_num(np.hstack(list(found.differences[:, :, inside])))
     of = np.repeat(others, inside.sum())
-    columns: list[dict[str, Any]] = [{"name": "gene", "kind": "text", "values": list(found.genes)}]
-    names = _named(found)
-    columns += [
-        {**column_of(str(name), found.table[name]), "detail": is_detail(str(name), names) or str(name)[:6] == "pvalue"}
-        for name in found.table
-    ]
-    for one in columns:
-        one |= {"word": _word(one["name"], found), "help": _meaning(one["name"], found)}
-    q = found.table["qvalue_both"].to_numpy(dtype=float)
-    prefix = "differences" if found.lineage is None else f"{found.lineage}_differences"
-    return inside_html(
-        {
-            "columns": columns,
-            "first": np.lexsort((found.table["pvalue_both"].to_numpy(dtype=float), np.nan_to_num(q, nan=2.0))).tolist(),
-            "paths": sparklines.paths(values, of, with_zero=True),
-            "zeros": sparklines.zeros(values),
-            "line": "difference",
-            "firstWord": "p (both)",
-            "boundaries": sparklines.boundaries(of),
-            "size": [sparklines.WIDTH, sparklines.HEIGHT],
-            "margin": sparklines.MARGIN,
-            "gap": sparklines.GAP,
-            "scaled": [],
-            "curves": _curves(found),
-            "spots": {},
-            "sets": [set_name(cluster, prefix) for cluster in range(found.n_clusters)],
-            "unassignedSet": set_name(-1, prefix),
-            "colors": cluster_colors(found.n_clusters),
-            "unassigned": UNASSIGNED_COLOR,
-        }
+    p, q = (found.table[name].to_numpy(dtype=float) for name in ("pvalue_both", "qvalue_both"))
+    return page_data(
+        columns_of(
+            found.table,
+            word=partial(_word, found),
+            help=partial(_meaning, found),
+            detail=lambda name: is_detail(name, _named(found)) or name.startswith("pvalue"),
+        ),
+        first=np.lexsort((p, np.nan_to_num(q, nan=2.0))).tolist(),
+        paths=sparklines.paths(values, of, with_zero=True),
+        zeros=sparklines.zeros(values),
+        line="difference",
+        firstWord="p (both)",
+        of=of,
+        scaled=[],
+        curves=_curves(found),
+        spots={},
+        prefix="differences" if found.lineage is None else f"{found.lineage}_differences",
+        names=[str(cluster) for cluster in range(found.n_clusters)],
     )
 
 
@@ -233,11 +217,11 @@ def _curves(found: Any) -> dict[str, Any]:
     }
 
 
-def _word(column: str, found: Any) -> str:
+def _word(found: Any, column: str) -> str:
     return heading(column, _named(found), WORDS, MEANINGS)
 
 
-def _meaning(column: str, found: Any) -> str:
+def _meaning(found: Any, column: str) -> str:
     return meaning(column, _named(found), MEANINGS, f"bound of the {found.level:.0%} interval")
 
 
@@ -253,14 +237,6 @@ def _samples(found: Any) -> str:
     ]
     body = table_of(["condition", "donor", "cells"], rows, numeric=[False, False, True])
     return f'<section id="samples"><h2>Samples</h2><div class="scrolls">{body}</div></section>\n'
-
-
-def _failures(found: Any) -> str:
-    if not found.failed:
-        return ""
-    rows = [[escape(gene), escape(reason)] for gene, reason in list(found.failed.items())[:100]]
-    body = table_of(["gene", "reason"], rows)
-    return f'<section id="failed"><h2>Genes without a trend</h2><div class="scrolls">{body}</div></section>\n'
 
 
 def _parameters(found: Any) -> list[list[str]]:

@@ -15,11 +15,7 @@ _MANY_FAILED, _MANY_UNCONVERGED, _FEW_CELLS = 0.1, 0.05, 100
 
 
 def concerns(result: FitResult, adata: Any = None) -> list[str]:
-    """Return concerns as sentences, the most important first.
-
-    adata : The cells; warnings raised when reading them (counts, ends, excluded cells, confounded covariates) are
-        included.
-    """
+    """Return concerns as sentences, the most important first, with the warnings of reading the cells if they are given."""
     return [*dict.fromkeys([*([] if adata is None else _of_cells(result, adata)), *_of_fit(result)])]
 
 

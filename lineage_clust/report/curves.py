@@ -18,21 +18,18 @@ _FIRST_LETTER = 40
 
 
 def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
-    """Return the data from which the page draws the trend of each gene.
+    """Return the data from which the page draws the trend of each gene, with the cells in bins if they are given.
 
-    adata : The cells, to include their mean expression in bins, or `None`.
-    returns : dict. `lineages`: name, pseudotimes of the points, centres of the bins and fraction of the cells in each;
-        `low`, `high`: expression at levels 0 and 250, by gene; `coded`, see :func:`as_text`: by gene and lineage, the
-        levels of the trend, the distances of the lower and upper ends of the 95 % interval at each point, and the
-        levels of the mean in each bin.
+    `lineages`: name, pseudotimes of the points, centres of the bins and fraction of the cells in each. `low`, `high`:
+    expression at levels 0 and 250, by gene. `coded`, see :func:`as_text`: by gene and lineage, the levels of the trend, the
+    distances of the ends of the 95 % interval at each point, and the levels of the mean in each bin.
     """
     names = list(dict.fromkeys(result.grid_lineage.tolist()))
     lower, upper = result.interval(0.95)
     n_points = max(_N_POINTS // len(names), _LEAST_POINTS)
     n_bins = max(_N_BINS // len(names), _LEAST_BINS)
-    binned = {} if adata is None else {
-        "" if bins.name is None else bins.name: bins for bins in binned_cells(result, adata, result.genes, n_bins)
-    }  # fmt: skip
+    every = [] if adata is None else binned_cells(result, adata, result.genes, n_bins)
+    binned = {bins.name or "": bins for bins in every}
     lineages, parts, widths = [], [], []
     for name in names:
         columns = np.flatnonzero(result.grid_lineage == name)
@@ -52,8 +49,8 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
 def coded(values: np.ndarray, widths: Iterable[tuple[int, int]] = ()) -> dict[str, Any]:
     """Return rows of values as text, with the values of levels 0 and 250: `low`, `high`, `coded`.
 
-    `widths` contains the first column and the number of points of each curve, which is followed by lower and upper
-    bounds; these are stored as distances from the curve.
+    `widths` has the first column and the number of points of each curve that is followed by lower and upper bounds, which
+    are stored as distances from the curve.
     """
     values = np.where(np.isfinite(values), values, np.nan)
     low, high = np.nanmin(values, axis=1, initial=np.inf), np.nanmax(values, axis=1, initial=-np.inf)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -105,20 +104,8 @@ def resolution(clusterer) -> tuple[str, str]:
     return value, "found with the number of clusters"
 
 
-def failures(fitted: Fitted | FitResult) -> list[tuple[str, list[str]]]:
-    """Return the reasons why genes have no trend, the most frequent first, with the genes of each."""
-    result = result_of(fitted)
-    return [
-        (reason, [str(gene) for gene, why in result.failed.items() if why == reason])
-        for reason, _ in Counter(result.failed.values()).most_common()
-    ]
-
-
 def parameters(fitted: Fitted) -> dict[str, list[tuple[str, str, bool]]]:
-    """Return rows of parameters of the TrendClusterer and each of its components.
-
-    A row consists of name, value, and whether the value differs from the default.
-    """
+    """Return rows of name, value, and whether it differs from the default, for each component and the TrendClusterer."""
     given = fitted.get_params(deep=False)
     groups = {type(fitted).__name__: _rows_of(fitted)}
     for slot, default in DEFAULTS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Callable, Sequence
 from typing import Any
 from zlib import compress
 
@@ -26,44 +27,65 @@ def gene_data(fitted: Fitted | FitResult, adata: Any = None, spots: dict[str, An
 
     adata : The cells, to include their mean expression in bins, or `None`.
     spots : Positions of clusters and genes by figure, see :func:`lineage_clust.report.spots.spots`.
-    returns : str. `columns`: name, heading, meaning, kind ("integer", "number", "truth" or "text"), values, and whether
-        it is hidden by default, for each column of `gene_table_`, the gene first, numbers with six significant digits;
-        `first`: default order of the genes; `paths`: one SVG path per gene; `scaled`: minimum and maximum scaled value
-        of each gene; `curves`: see :func:`lineage_clust.report.curves.curve_data`; `colors`, `sets`: colour and gene
-        set name of each cluster; `spots`.
     """
-    result = result_of(fitted)
-    table = result.gene_table
-    columns: list[dict] = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
-    lineages = names_of(fitted)
-    columns += [{**column_of(str(name), table[name]), "detail": is_detail(str(name), lineages)} for name in table]
-    for one in columns:
-        one |= {"word": heading(one["name"], lineages), "help": meaning(one["name"], lineages)}
-    prefix = "_".join(lineages)
+    result, lineages = result_of(fitted), names_of(fitted)
+    return page_data(
+        columns_of(
+            result.gene_table,
+            word=lambda name: heading(name, lineages),
+            help=lambda name: meaning(name, lineages),
+            detail=lambda name: is_detail(name, lineages),
+        ),
+        first=_leading_first(result),
+        paths=sparklines.paths(result.scaled, result.grid_lineage),
+        of=result.grid_lineage,
+        scaled=[[float(f"{value:.4g}") for value in ends] for ends in (result.scaled.min(1), result.scaled.max(1))],
+        curves=curve_data(result, adata),
+        spots=spots or {},
+        prefix="_".join(lineages),
+        names=result.cluster_names,
+    )
+
+
+def page_data(columns: list[dict], *, of: np.ndarray, prefix: str, names: Sequence[str], **parts: Any) -> str:
+    """Return the data of the script of a page as JSON that can be embedded in HTML.
+
+    columns : As returned by :func:`columns_of`.
+    of : `(n_points,)` lineage, or condition, of each point of a sparkline.
+    prefix, names : Beginning of the names of gene sets, and names of the clusters.
+    parts : `first`: default order of the genes; `paths`: one SVG path per gene; `scaled`: minimum and maximum scaled value
+        of each gene; `curves`: see :func:`lineage_clust.report.curves.curve_data`; `spots`; others as the script reads
+        them.
+    """
     data = {
         "columns": columns,
-        "first": _leading_first(result),
-        "paths": sparklines.paths(result.scaled, result.grid_lineage),
-        "boundaries": sparklines.boundaries(result.grid_lineage),
+        "boundaries": sparklines.boundaries(of),
         "size": [sparklines.WIDTH, sparklines.HEIGHT],
         "margin": sparklines.MARGIN,
         "gap": sparklines.GAP,
-        "scaled": [[float(f"{value:.4g}") for value in ends] for ends in (result.scaled.min(1), result.scaled.max(1))],
-        "curves": curve_data(result, adata),
-        "spots": spots or {},
-        "sets": [set_name(cluster, prefix, result.cluster_names) for cluster in range(result.n_clusters)],
+        "sets": [set_name(cluster, prefix, names) for cluster in range(len(names))],
         "unassignedSet": set_name(-1, prefix),
-        "colors": cluster_colors(result.n_clusters),
+        "colors": cluster_colors(len(names)),
         "unassigned": UNASSIGNED_COLOR,
     }
-    return inside_html(data)
+    return inside_html(data | parts)
+
+
+def columns_of(table: pd.DataFrame, **described: Callable[[str], Any]) -> list[dict]:
+    """Return the columns of a table, the gene first, each with what functions of its name say about it.
+
+    Each has a name, a kind ("integer", "number", "truth" or "text") and values, numbers with six significant digits.
+    """
+    columns: list[dict[str, Any]] = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
+    columns += [column_of(str(name), table[name]) for name in table]
+    return [one | {key: say(one["name"]) for key, say in described.items()} for one in columns]
 
 
 def packed(text: str) -> str:
-    """Compress most of the output of `gene_data`, to a third of its size.
+    """Compress most of the output of `page_data`, to a third of its size.
 
-    returns : str. JSON with `packed` instead of `paths`, `scaled`, `curves`, `spots` and the `values` of all columns
-        except the gene: base64 of JSON compressed by zlib, in which `values` is a list by column.
+    `packed` replaces `paths`, `scaled`, `curves`, `spots` and the `values` of all columns except the gene: base64 of JSON
+    compressed by zlib, in which `values` is a list by column.
     """
     data = json.loads(text)
     hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves", "spots")}

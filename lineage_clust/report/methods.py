@@ -30,10 +30,7 @@ _CITED = {
 
 
 def methods(result: FitResult) -> tuple[str, list[str]]:
-    """Return the paragraph and the cited references.
-
-    Components from elsewhere are only named.
-    """
+    """Return the paragraph and the cited references; components from elsewhere are only named."""
     cited: list[str] = []
     count = counts(result)
     names = names_of(result)

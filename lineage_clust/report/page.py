@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 from html import escape
@@ -71,17 +72,15 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
 
 
 def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
-    """Return the page as reproducible text.
-
-    title : Heading; `None` = from the lineage.
-    """
+    """Return the page as reproducible text, see :func:`write_report`."""
     result = result_of(fitted)
     title = facts.default_title(fitted) if title is None else str(title)
     lineages = facts.names_of(fitted)
-    shown = _drawn(fitted, adata)
-    clusters, failures = cluster_table(fitted, lineages), _failures(fitted)
+    shown = _drawn(result, adata)
+    clusters, failures = cluster_table(fitted, lineages), failures_of(result.failed)
     warned = concerns(result, adata)
     paragraph, cited = methods(result)
+    columns = ["gene", "trend", *map(str, result.gene_table)]
     spots = {name: image.spots for picture, *images in shown for name, image in _named(picture, images) if image.spots}
     sections = [
         ("summary", "Summary"),
@@ -99,14 +98,14 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         summary=definitions(facts.summary(fitted, adata)),
         caution=f"{_CELLS if result.reader.sample_key is None else _DONORS} {_CAUTION}",
         concerns=concerns_of(warned),
-        pictures="".join(picture_of(picture, images) for picture, *images in shown) or _no_pictures(fitted),
+        pictures="".join(picture_of(picture, images) for picture, *images in shown) or _no_pictures(result),
         table="gene_table_</code> of the fitted clusterer",
         how=f"Open a row to see its trend with the interval{' and the cells' if adata is not None else ''}"
         + (f"; {_TICKS}" if shown else "."),
         methods=escape(paragraph),
         references=listed(cited),
         clusters=clusters,
-        meanings=_meanings(["gene", "trend", *map(str, result.gene_table)], lineages),
+        meanings=meanings_of((name, heading(name, lineages), meaning(name, lineages)) for name in columns),
         failures=failures,
         parameters=_parameters(fitted),
         data=packed(gene_data(fitted, adata, spots)),
@@ -139,13 +138,12 @@ def resource(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _drawn(fitted: Fitted | FitResult, adata) -> list[tuple]:
+def _drawn(result: FitResult, adata) -> list[tuple]:
     """Return each figure with its images, for wide screens and, if different, for narrow ones."""
-    result = result_of(fitted)
     with progress_bars(result.fitter.show_progress_bar):
         return [
             (picture, *(embedded(draw, result.genes) for draw in (picture.draw, picture.draw_narrow) if draw))
-            for picture in bar(list(pictures(fitted, adata)), "pictures", "picture")
+            for picture in bar(list(pictures(result, adata)), "pictures", "picture")
         ]
 
 
@@ -159,11 +157,8 @@ def picture_of(picture, images: list) -> str:
     blocks = []
     for name, image in _named(picture, images):
         kind = " narrow" if name.endswith("-narrow") else " wide-only" if len(images) > 1 else ""
-        over = (
-            f'<svg class="over" data-picture="{name}" viewBox="0 0 {SIZE} {SIZE}" preserveAspectRatio="none"></svg>'
-            if image.spots
-            else ""
-        )
+        over = f'<svg class="over" data-picture="{name}" viewBox="0 0 {SIZE} {SIZE}" preserveAspectRatio="none"></svg>'
+        over = over if image.spots else ""
         blocks.append(
             f'<div class="picture{kind}" style="--natural:{image.width}px"><img src="{image.uri}" width="{image.width}" '
             f'height="{image.height}" alt="{escape(picture.alt)}">{over}</div>'
@@ -182,14 +177,12 @@ def concerns_of(found: list[str]) -> str:
     return f'<aside class="warning" id="warnings" aria-label="Warnings"><h2>Look at this first</h2><ul>{items}</ul></aside>\n'
 
 
-def _no_pictures(fitted: Fitted | FitResult) -> str:
-    result = result_of(fitted)
+def _no_pictures(result: FitResult) -> str:
     advice = (
-        ""
-        if result.gate.alpha is None
-        else " No trend is significant, or none passes the other thresholds. Check with plot_lineage that pseudotime and "
-        "weights belong to these cells. alpha=None clusters all genes, also those that only show noise."
+        " No trend is significant, or none passes the other thresholds. Check with plot_lineage that pseudotime and weights "
+        "belong to these cells. alpha=None clusters all genes, also those that only show noise."
     )
+    advice = "" if result.gate.alpha is None else advice
     return f'<section id="panels"><h2>Clusters</h2><p>No gene is in a cluster.{advice}</p></section>\n'
 
 
@@ -201,21 +194,22 @@ def definitions(rows: Iterable[tuple[str, str, str]]) -> str:
     )
 
 
-def _meanings(columns: list[str], lineages: list[str]) -> str:
-    known = [(name, heading(name, lineages), meaning(name, lineages)) for name in columns]
+def meanings_of(columns: Iterable[tuple[str, str, str]]) -> str:
+    """Return a definition list of columns with a meaning, each with name, heading and meaning."""
     return "".join(
         f"<dt>{escape(words)}{f' <code>{escape(name)}</code>' if words != name else ''}</dt><dd>{escape(text)}</dd>"
-        for name, words, text in known
+        for name, words, text in columns
         if text
     )
 
 
-def _failures(fitted: Fitted | FitResult) -> str:
-    found = facts.failures(fitted)
-    if not found:
+def failures_of(failed: dict[str, str]) -> str:
+    """Return the section of the genes without a trend by reason, the most frequent first, or an empty string."""
+    if not failed:
         return ""
     rows = []
-    for reason, genes in found:
+    for reason, _ in Counter(failed.values()).most_common():
+        genes = [str(gene) for gene, why in failed.items() if why == reason]
         more = len(genes) - _GENES_NAMED
         named = ", ".join(genes[:_GENES_NAMED]) + (f" and {more:,} more" if more > 0 else "")
         rows.append([escape(reason), f"{len(genes):,}", escape(named)])

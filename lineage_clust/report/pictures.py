@@ -29,14 +29,7 @@ _CELLS = (
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of the report.
-
-    anchor : HTML id.
-    title, caption : Heading and caption.
-    alt : Alternative text.
-    draw : Function that returns a Figure or Axes.
-    draw_narrow : The same for narrow screens, if different.
-    """
+    """One figure of the report: its HTML id, texts, and functions that return a Figure or Axes, also for narrow screens."""
 
     anchor: str
     title: str
@@ -47,10 +40,7 @@ class Picture:
 
 
 def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
-    """Yield the figures for which the fit has content.
-
-    adata : The cells, to draw them behind trends, or `None`.
-    """
+    """Yield the figures for which the fit has content, with the cells behind trends if they are given."""
     result = result_of(fitted)
     if result.n_clusters == 0:
         return
@@ -141,8 +131,7 @@ class Image:
 def embedded(draw: Callable, genes: list[str]) -> Image:
     """Return a drawn figure as an image; `genes` are all genes of the page.
 
-    Texts are measured once, for the layout and the image. They are not hinted, which takes a quarter of the time:
-    browsers scale the image anyway.
+    Texts are measured once, for layout and image, and not hinted, which is slow: browsers scale the image anyway.
     """
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg

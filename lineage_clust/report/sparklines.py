@@ -10,10 +10,8 @@ _N_STEPS = 32
 
 
 def paths(values: np.ndarray, grid_lineage: np.ndarray, with_zero: bool = False) -> list[str]:
-    """Return one SVG path per trend, stretched to the full height, with several lineages side by side.
+    """Return one SVG path per trend `(n_trends, n_points)`, stretched to the full height, with lineages side by side.
 
-    values : `(n_trends, n_points)`.
-    grid_lineage : `(n_points,)` lineage of each column.
     with_zero : Whether the range of each drawing includes zero.
 
     >>> paths(np.array([[0.0, 1.0, 0.0]]), np.array(["", "", ""]))[0][:20]

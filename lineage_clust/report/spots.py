@@ -12,12 +12,11 @@ SIZE = 10_000  # width and height of a figure, in units of the marks
 
 
 def spots(figure: Any, genes: list[str]) -> dict[str, list]:
-    """Return the positions of clusters and genes in a drawn figure, as integers from 0 to 10,000.
+    """Return the positions of clusters, and of genes by their number on the page, in a drawn figure, from 0 to 10,000.
 
-    genes : All genes of the page, which are referred to by position.
-    returns : dict. `areas`: cluster and corners; `curves`: cluster, position of its axes (left, top, right, bottom),
-        ends of each lineage from left to right, and the scaled expression at bottom and top; `rows`: gene, left, right
-        and height; `dots`: gene and position.
+    `areas`: cluster and corners; `curves`: cluster, position of its axes (left, top, right, bottom), ends of each lineage
+    from left to right, and the scaled expression at bottom and top; `rows`: gene, left, right and height; `dots`: gene and
+    position.
     """
     index = {gene: number for number, gene in enumerate(genes)}
     found: dict[str, list] = {"areas": [], "curves": [], "rows": [], "dots": []}

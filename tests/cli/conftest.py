@@ -37,4 +37,4 @@ def file(small, tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """The picture is drawn by other tests."""
-    monkeypatch.setattr("lineage_clust.cli.analysing._draw", lambda fitted, path: path.write_bytes(PNG))
+    monkeypatch.setattr("lineage_clust.cli.analysing.write_png", lambda plot, path: path.write_bytes(PNG))

@@ -5,6 +5,7 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust.cli import main
+from lineage_clust.cli.analysing import result_files, write_all
 
 
 @pytest.mark.parametrize(
@@ -88,10 +89,8 @@ def test_a_broken_write_leaves_no_half_file(small, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", to_csv)
-    from lineage_clust.cli import write_files
-
     with pytest.raises(OSError, match="disk full"):
-        write_files(fitted, tmp_path)
+        write_all(result_files(fitted, tmp_path), tmp_path)
     assert (tmp_path / "genes_B.csv").read_text() == "before"
     assert not list(tmp_path.glob(".*"))
 

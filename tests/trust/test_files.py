@@ -16,7 +16,7 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust import GeneTrend
-from lineage_clust.cli import write_files
+from lineage_clust.cli.analysing import result_files, write_all
 from lineage_clust.report.page import render
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ WRITERS = {
     "write of a trend": lambda tc, path: tc.models_["rise0"]["A"].write(path),
     "gene lists": lambda tc, path: tc.write_gene_lists(path.with_suffix(".gmt")),
     "report": lambda tc, path: tc.report(path),
-    "files of the program": lambda tc, path: write_files(tc, path.parent),
+    "files of the program": lambda tc, path: write_all(result_files(tc, path.parent), path.parent),
 }
 
 
