@@ -8,6 +8,7 @@ from scipy import sparse
 
 import lineage_clust as lc
 from lineage_clust.cli import main
+from lineage_clust.io import cells
 from lineage_clust.io.results import distinct_key
 
 from .files import FILES, MONO_MAC, read
@@ -83,7 +84,7 @@ def test_expression_that_stays_in_the_file_gives_the_same(flags, small, tmp_path
         opened.append(read_h5ad(*args, **kwargs))
         return opened[-1]
 
-    monkeypatch.setattr(anndata, "read_h5ad", reading)
+    monkeypatch.setattr(cells, "read_h5ad", reading)
     command = ["run", str(tmp_path / "sparse.h5ad"), "--lineage", "B", "--n-neighbors", "4"]
     assert main([*command, "--out", str(tmp_path / "memory")]) == 0
     assert main([*command, "--report", "--out", str(tmp_path / "file"), *flags.split()]) == 0
