@@ -155,14 +155,11 @@ def _labels(fit: Any, name: str) -> pd.Series:
 def _match(table: pd.DataFrame) -> pd.DataFrame:
     """Return the matched clusters."""
     counts = table.loc[table.index >= 0, table.columns >= 0]
-    rows, columns = linear_sum_assignment(-counts.to_numpy()) if counts.size else ([], [])
-    pairs = []
-    for row, column in zip(rows, columns, strict=True):
-        number = int(counts.iloc[row, column])
-        if number:
-            union = table.loc[counts.index[row]].sum() + table[counts.columns[column]].sum() - number
-            pairs.append((int(counts.index[row]), int(counts.columns[column]), number, number / union))
-    return pd.DataFrame(pairs, columns=["cluster_a", "cluster_b", "n_shared", "jaccard"])
+    rows, columns = linear_sum_assignment(-counts.to_numpy())
+    a, b, shared = counts.index[rows], counts.columns[columns], counts.to_numpy()[rows, columns]
+    union = table.sum(axis=1)[a].to_numpy() + table.sum()[b].to_numpy() - shared
+    pairs = pd.DataFrame({"cluster_a": a, "cluster_b": b, "n_shared": shared, "jaccard": shared / union})
+    return pairs[pairs["n_shared"] > 0].reset_index(drop=True)
 
 
 def _correlations(a: Any, b: Any, genes: pd.Index) -> np.ndarray:

@@ -21,12 +21,6 @@ def graph_parameters(pca: Mapping, neighbors: Mapping, clustering: Mapping, n_ge
 
     pca, neighbors, clustering : Keywords of `scanpy.pp.pca`, `scanpy.pp.neighbors`, `scanpy.tl.leiden` / `louvain`.
     n_genes : Number of rows, the maximum number of components.
-    use_leiden : Whether to use Leiden instead of Louvain.
-    raises TypeError : If a keyword is unknown; the message lists the known ones.
-    raises ValueError : If a value has no counterpart.
-
-    >>> graph_parameters({}, {"n_neighbors": 30}, {"resolution": 0.5}, 100, True)["n_neighbors"]
-    30
     """
     pca = _merged("pca_kwargs", {"svd_solver": "arpack"}, pca, _PCA)
     neighbors = _merged("neighbors_kwargs", {"use_rep": "X"}, neighbors, _NEIGHBORS)

@@ -33,9 +33,6 @@ def each(tasks: Sequence[Callable[[], T]], n_at_once: int) -> list[T]:
 
     Call it only in a process that has run no threads yet, which fork would not copy. If a task fails or this process is
     interrupted or killed, the other processes are stopped.
-
-    >>> each([lambda: 1, lambda: 2], 1)
-    [1, 2]
     """
     if n_at_once == 1:
         return [task() for task in tasks]

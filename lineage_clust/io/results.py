@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,12 +12,16 @@ from anndata import AnnData
 
 from .._version import __version__
 from ..lineage.lineage import check_anndata
+from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors
+from ..results import module_scores
+from ..results.naming import UNASSIGNED, names_of_genes
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.checking import check_flag, check_key
-from ..utils.plain_text import plain_text, text_categories
-from . import cluster_columns
+from ..utils.plain_text import plain_text, text_categories, text_index
 from .keys import column_keys, default_key, distinct_key, safe_key, with_digits
 from .write_checks import listed, rows_of, warn_of_replaced, warn_of_unwritable, written_before
+
+_log = logging.getLogger(__name__)
 
 
 def _free_key(adata: AnnData, found: FitResult) -> str:
@@ -43,8 +48,8 @@ def to_anndata(fitted: Fitted) -> AnnData:
     _check_names(found)
     obs = _writable(found.gene_table)
     obs.index = pd.Index(found.genes)
-    obs.insert(0, "clusters", cluster_columns.numbers(found.labels).rename_categories(str))
-    obs["cluster_name"] = cluster_columns.names(found)
+    obs.insert(0, "clusters", _numbers(found.labels).rename_categories(str))
+    obs["cluster_name"] = _names(found)
     var = pd.DataFrame(
         {"x_test": found.pseudotime, "lineage": found.grid_lineage.astype(str)},
         index=[str(point) for point in range(len(found.pseudotime))],
@@ -55,7 +60,7 @@ def to_anndata(fitted: Fitted) -> AnnData:
         result.layers["se"] = found.se.copy()
     result.uns["lineage_clust"] = origin(fitted)
     for column in ("clusters", "cluster_name"):
-        result.uns[f"{column}_colors"] = cluster_columns.colors(found, column)
+        result.uns[f"{column}_colors"] = _colors_of(found, column)
     return result
 
 
@@ -140,21 +145,21 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     key = _free_key(adata, found) if key is None else safe_key(key)
     rows = rows_of(adata, found.gene_ids)
     table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=distinct_key)
-    table.insert(0, "cluster", cluster_columns.numbers(found.labels))
-    table["cluster_name"] = cluster_columns.names(found)
+    table.insert(0, "cluster", _numbers(found.labels))
+    table["cluster_name"] = _names(found)
     table.index = pd.Index(found.gene_ids)
     whole = table.reindex(adata.var_names)
     columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
     colors = {}
     for column in ("cluster", "cluster_name"):
-        ours = cluster_columns.colors(found, column)
+        ours = _colors_of(found, column)
         colors[f"{key}_{column}_colors"] = _colors(adata, f"{key}_{column}", table[column], ours)
     arrays = {}
     for name, values in (("", found.values), ("_se", found.se)):
         if values is not None:
             arrays[f"{key}{name}"] = filled = np.full((adata.n_vars, len(found.pseudotime)), np.nan)
             filled[rows[rows >= 0]] = values[rows >= 0]
-    of_cells = cluster_columns.scores_of(found, adata, key, scores)
+    of_cells = _scores_of(found, adata, key, scores)
     notes = {
         "pseudotime": found.pseudotime.copy(),
         "grid_lineage": found.grid_lineage.astype(str),
@@ -235,3 +240,40 @@ def _writable(table: pd.DataFrame) -> pd.DataFrame:
             table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
     table.index.name = None
     return table
+
+
+def _numbers(labels: np.ndarray) -> pd.Categorical:
+    """Return cluster numbers as integer categories, which can be compared with `== 0` and may have missing values."""
+    return pd.Categorical(labels, categories=np.unique(labels).astype(int))
+
+
+def _names(result: FitResult) -> pd.Categorical:
+    """Return cluster names as categories in the order of the clusters, with "unassigned" last."""
+    known = result.cluster_names
+    categories = [*known, UNASSIGNED] if (result.labels < 0).any() else known
+    return pd.Categorical(names_of_genes(result.labels, known), categories=text_index(categories))
+
+
+def _colors_of(result: FitResult, column: str) -> np.ndarray:
+    """Return the colours of the categories of `_names` (of "cluster_name") or `_numbers`, in the order of scanpy's plots."""
+    known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
+    clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known
+    palette = [*cluster_colors(result.n_clusters), UNASSIGNED_COLOR]
+    return np.array([palette[cluster] for cluster in clusters], dtype=str)
+
+
+def _scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
+    """Return the module scores of the cells by obs column, named `{key}_score_` plus the name of the cluster.
+
+    wanted : `None` = if possible: there are clusters, and `adata` contains their genes.
+    """
+    if wanted is False:
+        return {}
+    try:
+        scores = module_scores.transform(result, adata)
+    except ValueError as error:
+        if wanted:
+            raise
+        _log.info("No module scores are written: %s", error)
+        return {}
+    return {f"{key}_score_{name}": column for name, column in zip(result.cluster_names, scores.T, strict=True)}

@@ -10,7 +10,7 @@ import numpy as np
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
 from .parts.checking import check_color_map, check_figure
-from .parts.grids import grid_of_panels, panels_a_row
+from .parts.grids import color_bar_beside, grid_of_panels, panels_a_row
 from .parts.labels import fit_text, plain, settle_layout, width_of
 from .parts.theme import ink
 
@@ -61,6 +61,8 @@ def plot_embedding(
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['early', 'late', '']
     """
+    from matplotlib.cm import ScalarMappable
+
     check_figure(None, figsize, dpi)
     check_color_map(cmap)
     places, scores = np.asarray(places, dtype=float), np.asarray(scores, dtype=float)
@@ -95,7 +97,10 @@ def plot_embedding(
         first_of_last = axes[(nrows - 1) * ncols]
         first_of_last.set_xlabel(f"{plain(axes_label)} 1", fontsize=8)
         first_of_last.set_ylabel(f"{plain(axes_label)} 2", fontsize=8)
-    figure.get_layout_engine().beside = _name_colors(figure, cmap)
+    bar = color_bar_beside(figure, ScalarMappable(cmap=cmap), (0.1, 2.0), ticks=[0, 1])
+    bar.ax.set_yticklabels(["low", "high"], fontsize=8)  # without numbers, as each panel has its own scale
+    bar.set_label("module score", fontsize=8, labelpad=0)
+    bar.outline.set_visible(False)
     settle_layout(figure)
     room = axes[0].get_window_extent().width
     if any(width_of(title) > room for title in written):  # numbers suffice
@@ -104,16 +109,3 @@ def plot_embedding(
     for title in written:
         fit_text(title, room)
     return figure
-
-
-def _name_colors(figure, cmap: Any) -> Any:
-    """Add a colour bar without numbers, as each panel has its own scale, and return its axes."""
-    from matplotlib.cm import ScalarMappable
-
-    width, height = figure.get_size_inches()
-    place = figure.add_axes([0.9, 0.1, 0.1 / width, min(0.6, 2.0 / height)])
-    bar = figure.colorbar(ScalarMappable(cmap=cmap), cax=place, ticks=[0, 1])
-    bar.ax.set_yticklabels(["low", "high"], fontsize=8)
-    bar.set_label("module score", fontsize=8, labelpad=0)
-    bar.outline.set_visible(False)
-    return place

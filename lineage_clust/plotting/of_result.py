@@ -1,7 +1,9 @@
-"""Input of figures from the result of a fit: rows of genes, strips of covariates, labels."""
+"""Input of figures from the result of a fit: rows of genes, columns of heatmaps, strips of covariates, labels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +12,15 @@ from ..contracts.capabilities import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..lineage.annotations import read_annotations
 from ..lineage.columns import column_of
+from ..results.binning import binned_cells
 from ..results.result import FitResult
 from .genes.cells import cell_colors
 from .parts.strips import Strip, covariate_strips
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+_N_BINS = 40  # of the cells beside a heatmap
 
 
 def strips_of(result: FitResult, adata: AnnData | None, covariate_key: Any, cmap: Any = "viridis") -> list[Strip]:
@@ -81,3 +86,46 @@ def colors_of_cells(adata: AnnData | None, key: str) -> Strip:
     if adata is None:
         raise ValueError("color needs the cells: pass adata= as well (a fitted clusterer does not store them).")
     return cell_colors(key, column_of(adata, key, "color"), adata.uns.get(f"{key}_colors"))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Colour values `(n_genes, n_columns)`, and pseudotime, lineage or heading, and covariates of each column."""
+
+    scaled: np.ndarray
+    grid: np.ndarray
+    lineage: np.ndarray
+    strips: Sequence[Strip]
+
+
+def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Columns:
+    """Return the columns with the cells' mean expression in bins, scaled as the trends, added after those of all lineages.
+
+    Bins without cells are interpolated.
+    """
+    if adata is None:
+        raise ValueError("cells=True needs the cells: pass adata= as well (a fitted clusterer does not store them).")
+    spread = np.where(result.spread > 0, result.spread, 1.0)[:, None]
+    scaled, grids, headings, places = [columns.scaled], [columns.grid], [], [np.arange(len(columns.grid))]
+    several = len(set(result.grid_lineage.tolist())) > 1
+    for bins in binned_cells(result, adata, result.genes, _N_BINS):
+        middles = (bins.edges[:-1] + bins.edges[1:]) / 2
+        filled = np.array([_filled(row, middles) for row in bins.means])
+        scaled.append((filled - result.location[:, None]) / spread)
+        grids.append(middles)
+        headings += [f"{bins.name}, cells" if several else "cells, binned"] * _N_BINS
+        own = np.flatnonzero(columns.lineage == ("" if bins.name is None else bins.name))
+        places.append(own[np.abs(columns.grid[own][:, None] - middles).argmin(axis=0)])
+    trends = columns.lineage if several else np.full(len(columns.grid), "trend")
+    place = np.concatenate(places)
+    return Columns(
+        np.hstack(scaled),
+        np.concatenate(grids),
+        np.concatenate([np.asarray(trends, dtype=object), np.asarray(headings, dtype=object)]),
+        [replace(strip, colors=strip.colors[place]) for strip in columns.strips],
+    )
+
+
+def _filled(row: np.ndarray, times: np.ndarray) -> np.ndarray:
+    known = np.isfinite(row)
+    return np.interp(times, times[known], row[known]) if known.any() else np.zeros(len(row))

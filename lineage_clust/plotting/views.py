@@ -13,12 +13,10 @@ from ..lineage.lineage import check_anndata
 from ..results import module_scores
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
-from . import embedding, lineage_cells, stability, tree
+from . import embedding, lineage_cells, of_result, stability, tree
 from .genes import panels as gene_panels
 from .graph import graph
 from .heatmap import heatmap
-from .heatmap.columns import Columns, with_cells_beside
-from .of_result import clustered_rows, colors_of_cells, names_in, of_clusterer, rows_of, strips_of, value_label
 from .panels import panels
 from .parts.captions import captions, own_labels
 from .parts.dendrogram import dendrogram_of
@@ -63,14 +61,15 @@ def plot(
         If a cluster does not exist, there are no clusters, or covariates are requested without `adata`.
     """
     result = result_of(fitted)
-    strips = strips_of(result, adata, covariate_key, cmap)
+    strips = of_result.strips_of(result, adata, covariate_key, cmap)
     table = result.cluster_table
     table = table if "name" in table else table.assign(name=result.cluster_names)  # missing in older files
     said = captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
     return panels.plot_clusters(
         result.scaled, result.labels, result.pseudotime, genes=result.genes, grid_lineage=result.grid_lineage,
         importance=result.importance, clusters=clusters, captions=said, density=result.cell_density, palette=palette,
-        ncols=ncols, sharey=sharey, figsize=figsize, dpi=dpi, ylabel=value_label(result), strips=strips, ratio=ratio,
+        ncols=ncols, sharey=sharey, figsize=figsize, dpi=dpi, ylabel=of_result.value_label(result), strips=strips,
+        ratio=ratio,
     )  # fmt: skip
 
 
@@ -122,13 +121,13 @@ def plot_heatmap(
     result = result_of(fitted)
     upper = dendrogram_of(result) if dendrogram and clusters is None and result.n_clusters > 1 else None
     confidence = result.confidence
-    rows = np.arange(len(result.genes)) if genes is None else rows_of(result, genes)
+    rows = np.arange(len(result.genes)) if genes is None else of_result.rows_of(result, genes)
     if genes is not None and clusters is None:
         clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
-    scaled, strips = result.scaled, strips_of(result, adata, covariate_key)
-    columns = Columns(scaled, result.pseudotime, result.grid_lineage, strips)
+    scaled, strips = result.scaled, of_result.strips_of(result, adata, covariate_key)
+    columns = of_result.Columns(scaled, result.pseudotime, result.grid_lineage, strips)
     if cells:
-        columns = with_cells_beside(result, adata, columns)
+        columns = of_result.with_cells_beside(result, adata, columns)
     two_sided = result.scale != "minmax" and result.scale is not None and scaled.min() < 0 < scaled.max()
     return heatmap.plot_heatmap(
         columns.scaled[rows], result.labels[rows], columns.grid, [result.genes[row] for row in rows],
@@ -136,7 +135,8 @@ def plot_heatmap(
         label_genes=result.named(label_genes), importance=result.importance[rows], strips=columns.strips,
         n_leading=len(result.pseudotime), names=own_labels(labels, result.cluster_names), palette=palette,
         confidence=None if np.isnan(confidence).all() else confidence[rows], dendrogram=upper,
-        center=0.0 if two_sided else None, cmap=cmap, value_label=value_label(result), ax=ax, figsize=figsize, dpi=dpi,
+        center=0.0 if two_sided else None, cmap=cmap, value_label=of_result.value_label(result), ax=ax, figsize=figsize,
+        dpi=dpi,
     )  # fmt: skip
 
 
@@ -177,9 +177,9 @@ def plot_genes(
         If no gene is given, none of them has a trend, or `color` is given without `adata`.
     """
     result = result_of(fitted)
-    genes = result.named(names_in(genes))
+    genes = result.named(of_result.names_in(genes))
     trends = result.models
-    tones = None if color is None else colors_of_cells(adata, color)
+    tones = None if color is None else of_result.colors_of_cells(adata, color)
     if adata is not None and not derivative:
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
         cells = result.of_cells(adata, known) if known else None
@@ -218,8 +218,8 @@ def plot_graph(
         If the clusterer has no graph, or no gene was clustered.
     """
     result = result_of(fitted)
-    rows = clustered_rows(result)
-    found = of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()")
+    rows = of_result.clustered_rows(result)
+    found = of_result.of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()")
     return graph.plot_graph(
         found, result.labels[rows], [result.genes[row] for row in rows], label_hubs=result.named(label_hubs),
         n_clusters=result.n_clusters, names=own_labels(labels, result.cluster_names),
@@ -243,7 +243,7 @@ def plot_stability(
         If the clusterer has no stability curve, or no gene was clustered.
     """
     result = result_of(fitted)
-    curve = of_clusterer(result, "stability_", "stability curve", 'GraphClusterer(resolution="auto")')
+    curve = of_result.of_clusterer(result, "stability_", "stability curve", 'GraphClusterer(resolution="auto")')
     return stability.plot_stability(curve, ax=ax, figsize=figsize, dpi=dpi)
 
 
@@ -266,7 +266,7 @@ def plot_tree(
         If the clusterer has no tree, or no gene was clustered.
     """
     result = result_of(fitted)
-    found = of_clusterer(result, "tree_", "tree of clusters", "GraphClusterer()")
+    found = of_result.of_clusterer(result, "tree_", "tree of clusters", "GraphClusterer()")
     return tree.plot_tree(
         found, result.tree_table, found.means(result.scaled[result.grouped]), result.pseudotime,
         grid_lineage=result.grid_lineage, n_leaves=n_leaves, labels=labels, palette=palette, ax=ax, figsize=figsize, dpi=dpi,

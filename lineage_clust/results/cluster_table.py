@@ -16,23 +16,12 @@ MIXED = "mixed"  # direction of a cluster whose genes share none
 def cluster_table(
     genes: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Return the cluster table: size, shape of the mean trend, homogeneity and leading genes of each cluster.
+    """Return the cluster table, see :class:`lineage_clust.TrendClusterer`, from a gene table with clusters.
 
-    genes : Gene table with clusters.
-    centers : `(n_clusters, n_points)` mean scaled trends.
-    grid, grid_lineage : `(n_points,)` pseudotime, and the lineage of each point.
-
-    Returns
-    -------
-    DataFrame
-        `direction` is that of the mean trend, or "mixed" if less than two thirds of the genes have this direction;
-        `direction_share` is their proportion. `peak_lower` and `peak_upper` are the 10 % and 90 % quantiles of the
-        peaks of the genes.
-
-        With several lineages, columns of one lineage have its name as suffix. `relative_amplitude` is the range of the
-        mean trend divided by its largest range, in `moves_most_in`; times without suffix are those of that lineage.
-        `changes_in` names the lineages in which the range is at least a third of the largest and most of the genes have
-        a p-value below 0.05 (if available); `specificity` describes them in words, "all" for all lineages.
+    `centers` `(n_clusters, n_points)` are mean scaled trends. `direction` is that of the mean trend, or "mixed" if less than
+    two thirds of the genes have it; `peak_lower` and `peak_upper` are quantiles of the peaks of the genes. With several
+    lineages, `relative_amplitude` is the range of the mean trend divided by its largest range, in `moves_most_in`;
+    `changes_in` names the lineages in which the range is at least a third of that, and most genes have p < 0.05, if known.
     """
     table = pd.DataFrame(index=pd.RangeIndex(len(centers), name="cluster"))
     members = [genes[genes["cluster"] == cluster] for cluster in table.index]

@@ -19,13 +19,11 @@ _LEADING = [
 
 
 def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) -> pd.DataFrame:
-    """Return the gene table, one row per gene: results of the model, the q-value, and the shape of the trend.
+    """Return the gene table, see :class:`lineage_clust.TrendClusterer`, without clusters.
 
-    With several lineages, columns of one lineage have its name as suffix. Times and amplitude without suffix are those
-    of the lineage in which the trend has the largest range (`moves_most_in`). `changes_in` names the lineages in which
-    the range is at least a third of that and the p-value, if available, is below 0.05. The direction without suffix is
-    the common direction in these lineages, or "differs". `uncertain` has intervals of the shapes for each lineage, see
-    :func:`lineage_clust.trends.shape_intervals.uncertainty`.
+    With several lineages, `changes_in` names those in which the range is at least a third of the largest and the p-value,
+    if known, is below 0.05; the direction without suffix is the common direction in these, or "differs". `uncertain` has
+    intervals of the shapes for each lineage, see :func:`lineage_clust.trends.shape_intervals.uncertainty`.
     """
     models = _of_models(trends)
     table = pd.concat([models, _shapes(trends, uncertain, models)], axis=1)

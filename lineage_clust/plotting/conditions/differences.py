@@ -11,7 +11,7 @@ from lineage_clust.errors import NoTrendError
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for, check_color_map, check_count, check_figure
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
-from ..parts.labels import plain, shortened
+from ..parts.labels import extents, plain, shortened
 from ..parts.placing import place
 from ..parts.theme import ink, paper
 from .trends import minus_reference, plot_condition_genes, say_replicates
@@ -111,8 +111,6 @@ def _mark_clusters(ax, labels: np.ndarray, n_clusters: int) -> None:
     across = ax.get_yaxis_transform()
     for cluster, color in enumerate(palette_colors(None, n_clusters)):
         own = np.flatnonzero(labels == cluster)
-        if len(own) == 0:
-            continue
         start, end = own[0] - 0.5, own[-1] + 0.5
         ax.add_patch(Rectangle((-0.035, start), 0.025, end - start, transform=across, color=color, lw=0, clip_on=False))
         ax.annotate(
@@ -190,25 +188,16 @@ def _name(ax, points: np.ndarray, rows: list[int], genes: list[str]) -> None:
     """Label some points where labels do not overlap others."""
     if not rows:
         return
-    figure = ax.figure
-    figure.draw_without_rendering()
+    dpi, style = ax.figure.dpi, {"fontsize": _FONT, "fontstyle": "italic", "ha": "center", "va": "center"}
+    ax.figure.draw_without_rendering()
     pixels = ax.transData.transform(points)
-    texts = [ax.annotate(plain(shortened(genes[row], 16)), (0, 0), fontsize=_FONT, fontstyle="italic") for row in rows]
-    boxes = [text.get_window_extent() for text in texts]
-    sizes = np.array([(box.width, box.height) for box in boxes])
-    frame = ax.get_window_extent()
-    finite = np.isfinite(pixels).all(axis=1)
+    texts = [shortened(genes[row], 16) for row in rows]
     found = place(
-        pixels[rows], sizes, pixels[finite], (frame.x0, frame.y0, frame.x1, frame.y1),
-        distances=np.array([4.0, 9.0, 16.0, 26.0]),
+        pixels[rows], extents(ax, texts, **style) * dpi, pixels[np.isfinite(pixels).all(axis=1)],
+        ax.get_window_extent().extents, distances=np.array([4.0, 9.0, 16.0, 26.0]),
     )  # fmt: skip
+    line = {"arrowstyle": "-", "color": ink(0.55), "lw": 0.4, "shrinkA": 0, "shrinkB": 1}
     for text, row, middle in zip(texts, rows, found, strict=True):
-        text.remove()
-        if np.isnan(middle).any():
-            continue
-        away = (middle - pixels[row]) * 72 / figure.dpi
-        ax.annotate(
-            text.get_text(), points[row], tuple(away), textcoords="offset points", fontsize=_FONT, fontstyle="italic",
-            ha="center", va="center",
-            arrowprops={"arrowstyle": "-", "color": ink(0.55), "lw": 0.4, "shrinkA": 0, "shrinkB": 1},
-        )  # fmt: skip
+        if np.isfinite(middle).all():
+            away = (middle - pixels[row]) * 72 / dpi
+            ax.annotate(plain(text), points[row], away, textcoords="offset points", arrowprops=line, **style)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from ...utils.documenting import parameters_as
 from ..panels.panels import plot_clusters
 from ..parts.checking import check_count, check_figure
 from ..parts.colors import cluster_color, colors_by_lineage
-from ..parts.grids import grid_of_panels, panels_a_row
+from ..parts.grids import color_bar_beside, grid_of_panels, panels_a_row
 from ..parts.labels import fit_text, plain, settle_layout, shortened
 from ..parts.strips import Strip
 from ..parts.theme import ink
@@ -112,9 +112,10 @@ def plot_gene_trends(
     if derivative and isinstance(trends, Trends):
         trends = trends.derivative()
     curves = _of_arrays(trends) if isinstance(trends, Trends) else trends
-    genes = _check_genes(curves, genes)
+    genes = _chosen("genes", genes, curves, "There is no trend of {!r}: it was not fitted.")
     shown = {gene: dict(curves[gene]) for gene in genes}
-    names = _check_lineages(list(next(iter(shown.values()))), lineages)
+    fitted = list(next(iter(shown.values())))
+    names = _chosen("lineages", lineages, fitted, f"Lineage {{!r}} was not fitted; there is {quoted(fitted)}.")
     if not any(shown[gene][name] for gene in genes for name in names):
         shown[genes[0]][names[0]].reraise()
     if derivative:
@@ -163,26 +164,16 @@ def _of_arrays(trends: Trends) -> dict:
     return {gene: {part.name: trend(row, part) for part in parts} for row, gene in enumerate(trends.genes)}
 
 
-def _check_genes(curves: Mapping, genes) -> list[str]:
-    wanted = list(curves) if genes is None else [genes] if isinstance(genes, str) else list(genes)
-    if not wanted:
-        raise ValueError("genes is empty. Name at least one gene.")
-    for gene in wanted:
-        if gene not in curves:
-            raise UnknownNameError(f"There is no trend of {gene!r}: it was not fitted.{did_you_mean(gene, curves)}")
-    return list(dict.fromkeys(wanted))
-
-
-def _check_lineages(known: list[str], lineages) -> list[str]:
-    wanted = known if lineages is None else [lineages] if isinstance(lineages, str) else list(lineages)
-    if not wanted:
-        raise ValueError("lineages is empty. Name at least one, or pass None for all.")
-    for name in wanted:
+def _chosen(what: str, names: Any, known: Iterable[str], unknown: str) -> list[str]:
+    """Return the names to draw, `None` = all; raise an error, which begins with `unknown`, if one is not known."""
+    wanted = known if names is None else [names] if isinstance(names, str) else names
+    found = list(dict.fromkeys(wanted))
+    if not found:
+        raise ValueError(f"{what} is empty. Name at least one, or pass None for all.")
+    for name in found:
         if name not in known:
-            raise UnknownNameError(
-                f"Lineage {name!r} was not fitted; there is {quoted(known)}.{did_you_mean(name, known)}"
-            )
-    return list(dict.fromkeys(wanted))
+            raise UnknownNameError(f"{unknown.format(name)}{did_you_mean(name, known)}")
+    return found
 
 
 def _make_axes(ax, n_genes: int, ncols: int | None, sharey: bool, figsize, dpi):
@@ -248,7 +239,7 @@ def _label(
         layout = figure.get_layout_engine()
         layout.xlabel, layout.ylabel = figure.supxlabel(time, fontsize=10), figure.supylabel(ylabel, fontsize=10)
         if cell_colors is not None:
-            layout.beside = _name_colors(figure, cell_colors)
+            _name_colors(figure, cell_colors)
         if legend:
             layout.above = figure.legend(
                 entries.values(), entries, loc="upper center", ncols=4, frameon=False, fontsize=9, borderaxespad=0.2
@@ -258,8 +249,8 @@ def _label(
     settle_layout(figure)
 
 
-def _name_colors(figure, cell_colors: Strip):
-    """Draw the legend of the cells' colours, or the bar of their numbers, and return it or its axes."""
+def _name_colors(figure, cell_colors: Strip) -> None:
+    """Draw the legend of the cells' colours, or the bar of their numbers, right of the panels."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.lines import Line2D
@@ -267,15 +258,13 @@ def _name_colors(figure, cell_colors: Strip):
     name = plain(shortened(cell_colors.name, 30))
     if cell_colors.limits is not None:
         scale = ScalarMappable(Normalize(*cell_colors.limits), cell_colors.cmap)
-        width, height = figure.get_size_inches()
-        bar = figure.add_axes([0.9, 0.1, 0.12 / width, min(0.6, 2.4 / height)])
-        figure.colorbar(scale, cax=bar, label=name, extend="both")
-        return bar
+        color_bar_beside(figure, scale, (0.12, 2.4), label=name, extend="both")
+        return
     dots = [
         Line2D([], [], ls="", marker="o", ms=5, color=color, label=plain(shortened(level)))
         for level, color in cell_colors.categories.items()
     ]
-    return figure.legend(
+    figure.get_layout_engine().beside = figure.legend(
         handles=dots, loc="center left", frameon=False, fontsize=8, title=name, title_fontsize=8, handletextpad=0.1,
         borderaxespad=0, bbox_to_anchor=(0.9, 0.5),
     )  # fmt: skip

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import ConvexHull
 
-from lineage_clust.errors import UnknownNameError, did_you_mean
-
 from ...utils.checking import check_seed
 from ...utils.documenting import parameters_as
 from ..heatmap.heatmap import plot_heatmap
-from ..parts.checking import axes_for, check_count
+from ..parts.checking import axes_for, check_named
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import extents, plain, shortened
 from ..parts.placing import place
@@ -108,7 +106,8 @@ def plot_graph(
 
     check_seed("seed", seed)
     labels = np.asarray(labels)
-    _check(graph, labels, genes, label_hubs)
+    _check(graph, labels, genes)
+    label_hubs = check_named("label_hubs", label_hubs, genes, "graph", " (only genes that are clustered are)")
     n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
     names = [str(cluster) for cluster in range(n_clusters)] if names is None else list(names)
     colors = np.array([*palette_colors(palette, n_clusters, names), UNASSIGNED_COLOR], dtype=object)
@@ -150,7 +149,7 @@ def plot_graph(
     return ax
 
 
-def _check(graph, labels, genes, label_hubs) -> None:
+def _check(graph, labels, genes) -> None:
     if not hasattr(graph, "vcount"):
         raise TypeError(f"graph must be an igraph.Graph, as graph_ of a GraphClusterer; got {type(graph).__name__}.")
     if labels.dtype.kind not in "iu":
@@ -159,18 +158,6 @@ def _check(graph, labels, genes, label_hubs) -> None:
     for name, values in (("labels", labels), ("genes", genes)):
         if values is not None and len(values) != n_vertices:
             raise ValueError(f"{name} must have one entry per vertex: the graph has {n_vertices}, got {len(values)}.")
-    if np.ndim(label_hubs) == 0 and not isinstance(label_hubs, str):
-        check_count("label_hubs", label_hubs)
-        return
-    if genes is None:
-        raise ValueError("label_hubs contains gene names, but the vertices have no names: pass genes= as well.")
-    known = {str(gene) for gene in genes}
-    for gene in [label_hubs] if isinstance(label_hubs, str) else label_hubs:
-        if str(gene) not in known:
-            raise UnknownNameError(
-                f"label_hubs contains {str(gene)!r}, which is not in the graph of {len(genes)} genes (only genes that are "
-                f"clustered are).{did_you_mean(gene, known)}"
-            )
 
 
 def _outer(outline: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -237,10 +224,9 @@ def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | Non
 
 def _genes_to_name(genes, label_hubs, labels, strength, importance) -> tuple[list[int], bool]:
     """Return the vertices to name, and whether to name all of them even if labels overlap."""
-    if isinstance(label_hubs, (int, np.integer)):
-        return _hubs(labels, strength, importance, int(label_hubs)), False
-    wanted = {label_hubs} if isinstance(label_hubs, str) else {str(gene) for gene in label_hubs}
-    return [row for row, gene in enumerate(genes) if str(gene) in wanted], True
+    if isinstance(label_hubs, list):
+        return [row for row, gene in enumerate(genes) if str(gene) in set(label_hubs)], True
+    return _hubs(labels, strength, importance, int(label_hubs)), False
 
 
 def _letters(ax, style: dict[str, Any], least: float) -> dict[str, Any]:

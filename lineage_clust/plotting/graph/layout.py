@@ -158,13 +158,9 @@ def _packed(sizes: np.ndarray) -> np.ndarray:
         return np.zeros((0, 2))
     widest = sizes[:, 0].max()
     tried = [_rows(sizes, width) for width in np.linspace(widest, max(sizes[:, 0].sum(), widest), 60)]
-    return min(tried, key=lambda found: _badness(found, sizes))
-
-
-def _badness(corners: np.ndarray, sizes: np.ndarray) -> float:
-    """Return the width of a figure with the target ratio of sides that contains all boxes."""
-    wide, high = (corners + sizes).max(axis=0) - corners.min(axis=0)
-    return max(wide, high * _WIDE)
+    extents = [(corners + sizes).max(axis=0) - corners.min(axis=0) for corners in tried]
+    widths = [max(wide, high * _WIDE) for wide, high in extents]  # of figures with the target ratio of sides
+    return tried[int(np.argmin(widths))]
 
 
 def _rows(sizes: np.ndarray, width: float) -> np.ndarray:

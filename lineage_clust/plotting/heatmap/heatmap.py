@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lineage_clust.errors import UnknownNameError, did_you_mean
-
 from ...utils.checking import as_numbers, check_number
 from ...utils.documenting import parameters_as
 from ..panels.panels import check_clusters, check_shapes, plot_clusters
-from ..parts.checking import check_color_map, check_count, check_figure
+from ..parts.checking import check_color_map, check_figure, check_named
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import set_scale
 from ..parts.strips import Strip
@@ -138,7 +136,9 @@ def plot_heatmap(
     members = [np.flatnonzero(labels == cluster) for cluster in shown]
     order = np.concatenate([rows[row_order(scaled[rows, :n_leading], grid[:n_leading])] for rows in members])
     gene_names = None if genes is None else [str(genes[row]) for row in order]
-    label_genes = _check_named(label_genes, gene_names)
+    if label_genes is not None:
+        why = ": it has no trend, is in no cluster (-1), or its cluster is not shown"
+        label_genes = check_named("label_genes", label_genes, gene_names, "heatmap", why)
     weight = None if importance is None else np.nan_to_num(np.asarray(importance, dtype=float)[order])
     parts = segments(grid, grid_lineage)
     n_named = len(label_genes) if isinstance(label_genes, list) else 0
@@ -213,25 +213,6 @@ def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
     ]
     rows = np.column_stack([np.full(len(labels), np.nan), np.arange(len(labels)) + 0.5])
     note_places(ax, Places(areas, gene_names or (), rows if gene_names else rows[:0]))
-
-
-def _check_named(label_genes, names: list[str] | None):
-    """Return the maximum number of named genes, their names, or `None`."""
-    if label_genes is None:
-        return None
-    if np.ndim(label_genes) == 0 and not isinstance(label_genes, str):
-        check_count("label_genes", label_genes)
-        return label_genes
-    wanted = list(dict.fromkeys([label_genes] if isinstance(label_genes, str) else map(str, label_genes)))
-    if names is None:
-        raise ValueError("label_genes requires the names of the rows: pass genes= as well.")
-    missing = [gene for gene in wanted if gene not in set(names)]
-    if missing:
-        raise UnknownNameError(
-            f"label_genes contains {missing[0]!r}, which is not among the {len(names)} genes that are drawn: it has no "
-            f"trend, is in no cluster (-1), or its cluster is not shown.{did_you_mean(missing[0], names)}"
-        )
-    return wanted
 
 
 def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap, n_leading: int | None):

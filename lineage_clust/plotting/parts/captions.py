@@ -30,20 +30,12 @@ class Caption:
 
     @property
     def heading(self) -> str:
-        """Name and words.
-
-        >>> Caption("2", "late rise", 139, 0.84).heading
-        '2 · late rise'
-        """
+        """Name and words, such as "2 · late rise"."""
         return " · ".join(part for part in (self.name, self.words) if part)
 
     @property
     def numbers(self) -> str:
-        """Number of genes and their confidence.
-
-        >>> Caption("2", "late rise", 139, 0.84).numbers
-        '139 genes · confidence .84'
-        """
+        """Number of genes and their confidence, such as "139 genes · confidence .84"."""
         genes = counted(self.size, "gene")
         return genes if np.isnan(self.confidence) else f"{genes} · confidence {share(self.confidence)}"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import did_you_mean
+from ...errors import UnknownNameError, did_you_mean
 from ...utils.constraints import integer
 
 if TYPE_CHECKING:
@@ -58,6 +59,25 @@ def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any =
 def check_count(name: str, value: Any, least: int = 0) -> None:
     """Raise a ValueError unless `value` is an integer of at least `least`."""
     integer(least).check(name, value)
+
+
+def check_named(name: str, wanted: Any, genes: Sequence[str] | None, figure: str, why: str) -> Any:
+    """Return the genes to name in a figure as a list, or their maximum number, if `wanted` is one.
+
+    `genes` are those in the figure, `None` = without names; `why` ends the error if one is not among them.
+    """
+    if np.ndim(wanted) == 0 and not isinstance(wanted, str):
+        check_count(name, wanted)
+        return wanted
+    if genes is None:
+        raise ValueError(f"{name} requires the names of the genes: pass genes= as well.")
+    known = list(map(str, genes))
+    found = list(dict.fromkeys([wanted] if isinstance(wanted, str) else map(str, wanted)))
+    for gene in set(found).difference(known):
+        raise UnknownNameError(
+            f"{name} contains {gene!r}, which is not in the {figure} of {len(known)} genes{why}.{did_you_mean(gene, known)}"
+        )
+    return found
 
 
 def check_color_map(cmap: Any) -> None:

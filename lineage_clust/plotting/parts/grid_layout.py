@@ -12,10 +12,8 @@ _TITLE = 0.25  # inches above each panel
 
 
 class GridLayout(LayoutEngine):
-    """Layout of panels of equal size, with margins for the tick labels of each column and row.
+    """Layout of panels of equal size, given row by row, with margins for the tick labels of each column and row.
 
-    panels : list of Axes. Panels, row by row.
-    ncols : int. Number of panels per row.
     above, beside : Legend above all panels; legend or axes of a colour bar right of them; `None` = none.
     xlabel, ylabel : Labels of the whole figure, or `None`.
     """
@@ -38,7 +36,8 @@ class GridLayout(LayoutEngine):
         around = np.array([_around(ax) for ax in self._panels]) / fig.dpi
         lefts, bottoms = _largest(around[:, 0], columns), _largest(around[:, 1], rows)
         gaps = np.maximum(_largest(around[:, 2], columns), _PAD) + _PAD
-        left, bottom = (_thickness(label, side) for label, side in ((self.ylabel, 0), (self.xlabel, 1)))
+        left = 2 * _PAD + (0.0 if self.ylabel is None else _extent(self.ylabel)[0])
+        bottom = 2 * _PAD + (0.0 if self.xlabel is None else _extent(self.xlabel)[1])
         right = 0.0 if self.beside is None else _extent(self.beside)[0] + 2 * _GAP
         top = 0.0 if self.above is None else _extent(self.above)[1] + _PAD
         n_columns, n_rows = len(lefts), len(bottoms)
@@ -76,11 +75,6 @@ def _around(ax) -> tuple[float, float, float]:
 
 def _largest(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.array([values[groups == group].max() for group in range(groups.max() + 1)])
-
-
-def _thickness(label, side: int) -> float:
-    """Return the inches that a label of the whole figure takes."""
-    return 2 * _PAD if label is None else _extent(label)[side] + 2 * _PAD
 
 
 def _extent(artist) -> np.ndarray:

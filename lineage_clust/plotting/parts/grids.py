@@ -57,3 +57,11 @@ def grid_of_panels(
         empty.remove()
     figure.set_layout_engine(GridLayout(panels[:n_panels], ncols))
     return figure, panels[:n_panels]
+
+
+def color_bar_beside(figure, scale, inches: tuple[float, float], **style: Any) -> Any:
+    """Add a colour bar of a width and at most a height right of the panels of :func:`grid_of_panels`, and return it."""
+    width, height = figure.get_size_inches()
+    bar = figure.add_axes([0.9, 0.1, inches[0] / width, min(0.6, inches[1] / height)])
+    figure.get_layout_engine().beside = bar
+    return figure.colorbar(scale, cax=bar, **style)
