@@ -234,17 +234,15 @@ def _pseudotime(order: Callable[[AnnData], Any], adata: AnnData) -> np.ndarray:
     if isinstance(given, pd.Series) and not given.index.equals(adata.obs_names):
         if given.index.is_unique and adata.obs_names.is_unique and adata.obs_names.isin(given.index).all():
             given = given.reindex(adata.obs_names)  # restores the order of the cells
+    needed = f"order must return one finite number for each of the {adata.n_obs} cells; it returned"
     try:
         values = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"order must return one finite number for each of the {adata.n_obs} cells; it returned {shortened(given)}."
-        ) from None
-    if values.shape != (adata.n_obs,) or not np.all(np.isfinite(values)):
-        found = "values that are not finite" if values.shape == (adata.n_obs,) else f"shape {values.shape}"
-        raise ValueError(
-            f"order must return one finite number for each of the {adata.n_obs} cells; it returned {found}."
-        )
+        raise ValueError(f"{needed} {shortened(given)}.") from None
+    if values.shape != (adata.n_obs,):
+        raise ValueError(f"{needed} shape {values.shape}.")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{needed} values that are not finite.")
     return values
 
 

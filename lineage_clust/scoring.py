@@ -134,16 +134,13 @@ def cluster_stability(estimator: Any, adata: AnnData, y: Any = None) -> float:
     return 0.0 if ours is None else float(adjusted_rand_score(ours, theirs))
 
 
+@parameters_as(trend_deviance)
 def silhouette(estimator: Any, adata: AnnData | None = None, y: Any = None) -> float:
     """Return the mean silhouette of the clustered genes, for their scaled trends; -1 for fewer than two clusters.
 
     Parameters
     ----------
-    estimator : TrendClusterer or Pipeline
-        Fitted; the last step of a pipeline is a TrendClusterer.
     adata : AnnData
-        Ignored.
-    y : None
         Ignored.
 
     Returns

@@ -39,9 +39,9 @@ SLOW_EXAMPLES = {
     "lineage_clust.dipping.dipping_check", "lineage_clust.io.files.persistence.save",
     "lineage_clust.models.pygam.pygam.PyGAM", "lineage_clust.scoring.modularity", "lineage_clust.scoring.silhouette",
     "lineage_clust.scoring.trend_deviance",
-    "lineage_clust.plotting.conditions.differences.plot_difference_heatmap",
-    "lineage_clust.plotting.conditions.differences.plot_difference_volcano",
-    "lineage_clust.plotting.conditions.trends.plot_condition_genes", "lineage_clust.plotting.tree.plot_tree",
+    "lineage_clust.plotting.conditions.plot_difference_heatmap",
+    "lineage_clust.plotting.conditions.plot_difference_volcano",
+    "lineage_clust.plotting.conditions.plot_condition_genes", "lineage_clust.plotting.tree.plot_tree",
     "lineage_clust.report.page.write_report", "lineage_clust.scoring.cluster_stability",
     "lineage_clust.scoring.prediction_strength",
 }  # fmt: skip

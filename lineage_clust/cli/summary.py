@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..report.facts import spans_of
 from ..results.gating import Gate
 from ..results.result import result_of
 
@@ -36,14 +37,12 @@ def summary(fitted: TrendClusterer) -> str:
 
 
 def _ranges(fitted: TrendClusterer) -> list[str]:
+    spans = spans_of(result_of(fitted))
     if not isinstance(fitted.lineage_, list):
-        head, time = "All cells" if fitted.lineage_ is None else f"Lineage {fitted.lineage_}", fitted.pseudotime_
-        return [head, f"  pseudotime {time[0]:.3g} to {time[-1]:.3g}"]
-    lines = [f"Lineages {' and '.join(fitted.lineage_)} together"]
-    for name in fitted.lineage_:
-        time = fitted.pseudotime_[fitted.grid_lineage_ == name]
-        lines.append(f"  pseudotime of {name} {time[0]:.3g} to {time[-1]:.3g}")
-    return lines
+        head = "All cells" if fitted.lineage_ is None else f"Lineage {fitted.lineage_}"
+        return [head, f"  pseudotime {next(iter(spans.values()))}"]
+    head = f"Lineages {' and '.join(fitted.lineage_)} together"
+    return [head, *(f"  pseudotime of {name} {span}" for name, span in spans.items())]
 
 
 def _replicates(fitted: TrendClusterer) -> str:
@@ -51,11 +50,10 @@ def _replicates(fitted: TrendClusterer) -> str:
 
 
 def _clusters(fitted: TrendClusterer) -> list[str]:
-    from ..plotting.parts.captions import captions
+    from ..plotting.parts.captions import captions_of
 
-    result = result_of(fitted)
-    table, head = result.cluster_table, "mean trend"
-    said = [one.words for one in captions(table, result.centers, result.pseudotime, result.grid_lineage)]
+    table, head = fitted.cluster_table_, "mean trend"
+    said = [caption.words for caption in captions_of(result_of(fitted))]
     width = max(map(len, [*said, head]))
     lines = [f"  cluster  genes  peak  {head.ljust(width)}  top genes"]
     for words, (cluster, row) in zip(said, table.iterrows(), strict=True):

@@ -14,8 +14,7 @@ from scipy.stats import norm
 from ..errors import UnknownNameError, counted, did_you_mean
 from ..io.files import persistence
 from ..io.spreadsheets import write_csv
-from ..plotting.conditions.differences import plot_difference_heatmap, plot_difference_volcano
-from ..plotting.conditions.trends import plot_condition_genes
+from ..plotting.conditions import plot_condition_genes, plot_difference_heatmap, plot_difference_volcano
 from ..report.comparison import write_comparison
 from ..utils.checking import as_path, check_share
 from .stretches import outside_gaps

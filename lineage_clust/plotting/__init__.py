@@ -1,11 +1,10 @@
 """Figures: functions that take arrays and return matplotlib objects.
 
-`panels`, `heatmap`, `genes`, `graph` and `conditions` contain the larger figures with their elements, and `parts` what
+`panels`, `heatmap`, `genes` and `graph` contain the larger figures with their elements, and `parts` what
 figures share. `views.py` draws the figures of a fit, for the methods of TrendClusterer.
 """
 
-from .conditions.differences import plot_difference_heatmap, plot_difference_volcano
-from .conditions.trends import plot_condition_genes
+from .conditions import plot_condition_genes, plot_difference_heatmap, plot_difference_volcano
 from .drivers import plot_drivers
 from .embedding import plot_embedding
 from .genes.gene import plot_gene_trend

@@ -14,6 +14,7 @@ from ..lineage.annotations import read_annotations
 from ..lineage.columns import column_of
 from ..results.binning import binned_cells
 from ..results.result import FitResult
+from ..trends.side_by_side import names_along
 from .genes.cells import cell_colors
 from .parts.strips import Strip, covariate_strips
 
@@ -29,8 +30,7 @@ def strips_of(result: FitResult, adata: AnnData | None, covariate_key: Any, cmap
         return []
     if adata is None:
         raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer does not store them).")
-    names = list(dict.fromkeys(result.grid_lineage.tolist()))
-    annotations = read_annotations(adata, covariate_key, names, result.reader)
+    annotations = read_annotations(adata, covariate_key, names_along(result.grid_lineage), result.reader)
     return covariate_strips(annotations, result.pseudotime, result.grid_lineage, cmap)
 
 
@@ -107,7 +107,7 @@ def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Column
         raise ValueError("cells=True needs the cells: pass adata= as well (a fitted clusterer does not store them).")
     spread = np.where(result.spread > 0, result.spread, 1.0)[:, None]
     scaled, grids, headings, places = [columns.scaled], [columns.grid], [], [np.arange(len(columns.grid))]
-    several = len(set(result.grid_lineage.tolist())) > 1
+    several = len(names_along(result.grid_lineage)) > 1
     for bins in binned_cells(result, adata, result.genes, _N_BINS):
         middles = (bins.edges[:-1] + bins.edges[1:]) / 2
         filled = np.array([_filled(row, middles) for row in bins.means])

@@ -18,7 +18,7 @@ from .genes import panels as gene_panels
 from .graph import graph
 from .heatmap import heatmap
 from .panels import panels
-from .parts.captions import captions, own_labels
+from .parts.captions import captions_of, own_labels
 from .parts.dendrogram import dendrogram_of
 
 if TYPE_CHECKING:
@@ -62,14 +62,11 @@ def plot(
     """
     result = result_of(fitted)
     strips = of_result.strips_of(result, adata, covariate_key, cmap)
-    table = result.cluster_table
-    table = table if "name" in table else table.assign(name=result.cluster_names)  # missing in older files
-    said = captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
     return panels.plot_clusters(
         result.scaled, result.labels, result.pseudotime, genes=result.genes, grid_lineage=result.grid_lineage,
-        importance=result.importance, clusters=clusters, captions=said, density=result.cell_density, palette=palette,
-        ncols=ncols, sharey=sharey, figsize=figsize, dpi=dpi, ylabel=of_result.value_label(result), strips=strips,
-        ratio=ratio,
+        importance=result.importance, clusters=clusters, captions=captions_of(result, labels),
+        density=result.cell_density, palette=palette, ncols=ncols, sharey=sharey, figsize=figsize, dpi=dpi,
+        ylabel=of_result.value_label(result), strips=strips, ratio=ratio,
     )  # fmt: skip
 
 

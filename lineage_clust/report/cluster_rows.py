@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from ..plotting.parts.captions import captions
+from ..plotting.parts.captions import captions_of
 from ..plotting.parts.colors import cluster_colors
 from ..results.leading import MOST
 from ..results.result import FitResult, Fitted, result_of
@@ -26,8 +26,7 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
     shares = [_shares(row, lineages) for _, row in table.iterrows()]
     if {"half_max", "half_back"} <= set(table):  # a peak that begins above its half is first half-way on the way back
         table = table.assign(half_max=table["half_max"].mask(table["half_back"] < table["half_max"]))
-    found = captions(table, result.centers, result.pseudotime, result.grid_lineage)
-    table = table.assign(words=[caption.words for caption in found])
+    table = table.assign(words=[caption.words for caption in captions_of(result)])
     bounded = [name for name in table if f"{name}_lower" in table and f"{name}_upper" in table]
     same_name = "name" in table and table["name"].astype(str).tolist() == [str(cluster) for cluster in table.index]
     left_out = _LEFT_OUT | ({"name"} if same_name else set())

@@ -12,7 +12,6 @@ _DETAILS = (
 WORDS = {
     "gene_ids": "identifier",
     "cluster_name": "name of cluster",
-    "name": "name",
     "size": "genes",
     "top_genes": "leading genes",
     "deviance_explained": "explained",

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..results.binning import binned_cells
 from ..results.result import FitResult
+from ..trends.side_by_side import names_along
 
 _N_POINTS, _N_BINS = 48, 24  # for all lineages together
 _LEAST_POINTS, _LEAST_BINS = 16, 10
@@ -24,7 +25,7 @@ def curve_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
     expression at levels 0 and 250, by gene. `coded`, see :func:`as_text`: by gene and lineage, the levels of the trend, the
     distances of the ends of the 95 % interval at each point, and the levels of the mean in each bin.
     """
-    names = list(dict.fromkeys(result.grid_lineage.tolist()))
+    names = names_along(result.grid_lineage)
     lower, upper = result.interval(0.95)
     n_points = max(_N_POINTS // len(names), _LEAST_POINTS)
     n_bins = max(_N_BINS // len(names), _LEAST_BINS)

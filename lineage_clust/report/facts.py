@@ -14,6 +14,7 @@ from ..contracts.capabilities import fitted_value
 from ..errors import counted
 from ..results.making import DEFAULTS
 from ..results.result import FitResult, Fitted, result_of
+from ..trends.side_by_side import names_along
 
 _USUAL_ALPHA = 0.01
 _LONGEST_VALUE = 160
@@ -68,13 +69,15 @@ def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]
     """Return rows of term, value and note."""
     result = result_of(fitted)
     count, names = counts(fitted), names_of(fitted)
-    rows = [("Lineage" if len(names) < 2 else "Lineages", ", ".join(names) or "all cells", "")]
-    rows.append(("Pseudotime", "; ".join(_ranges(result)), f"{result.fitter.n_points} points"))
+    spans = [f"{name} {span}" if result.is_joint else span for name, span in spans_of(result).items()]
+    rows = [
+        ("Lineage" if len(names) < 2 else "Lineages", ", ".join(names) or "all cells", ""),
+        ("Pseudotime", "; ".join(spans), f"{result.fitter.n_points} points"),
+    ]
     if (cells := _cells(result)) is not None:
         rows.append(("Cells", cells, "" if adata is None else f"of {adata.n_obs:,} in the data"))
-    rows.append(
-        ("Genes with a trend", f"{count['fitted']:,}", f"{count['failed']:,} failed" if count["failed"] else "")
-    )
+    failed = f"{count['failed']:,} failed" if count["failed"] else ""
+    rows.append(("Genes with a trend", f"{count['fitted']:,}", failed))
     if count["tested"]:
         remark = f"q < {count['threshold']:g}, of {count['tested']:,} tested"
         rows.append(("Genes that change", f"{count['significant']:,}", remark))
@@ -163,13 +166,10 @@ def _rows_of(estimator, deep: bool = False) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _ranges(result: FitResult) -> list[str]:
-    found = []
-    for name in dict.fromkeys(result.grid_lineage):
-        grid = result.pseudotime[result.grid_lineage == name]
-        span = f"{grid[0]:.3g} to {grid[-1]:.3g}"
-        found.append(f"{name} {span}" if result.is_joint else span)
-    return found
+def spans_of(result: FitResult) -> dict[str, str]:
+    """Return the range of pseudotime of each lineage, in words."""
+    grids = {name: result.pseudotime[result.grid_lineage == name] for name in names_along(result.grid_lineage)}
+    return {name: f"{grid[0]:.3g} to {grid[-1]:.3g}" for name, grid in grids.items()}
 
 
 def _cells(result: FitResult) -> str | None:

@@ -49,63 +49,57 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         for cluster, row in result.cluster_table.iterrows()
     )
     yield Picture(
-        "panels",
-        "Clusters",
+        "panels", "Clusters",
         "One panel per cluster: thin lines are genes, the thick line is their mean, the band the middle 80 % of them; "
         "the circle marks half of the change. Grey at the foot: where the cells are. All panels have the same scale.",
         f"One panel per cluster with the trends of its genes over pseudotime: {clusters}.",
         partial(views.plot, result),
         partial(views.plot, result, ncols=1, figsize=(_NARROW, 1.75 * result.n_clusters + 0.8)),
-    )
+    )  # fmt: skip
     yield Picture(
-        "heatmap",
-        "Heatmap",
+        "heatmap", "Heatmap",
         "One row per gene, by cluster and by when it is high; the colour is scaled expression, the column on the right "
         "how often the gene stays with its cluster. Left of them the tree of the clusters, and the cut.",
         f"Heatmap of {counted(int((result.labels >= 0).sum()), 'gene')} over pseudotime, sorted by cluster: the high values "
         "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
         partial(views.plot_heatmap, result),
         partial(views.plot_heatmap, result, figsize=(_NARROW, 5.5)),
-    )
+    )  # fmt: skip
     leading, behind = leading_genes(fitted), "" if adata is None else _CELLS
     yield Picture(
-        "leading",
-        "Leading genes",
+        "leading", "Leading genes",
         f"Of each cluster, the genes that its mean trend explains best: trend and 95 % interval{behind}.",
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
         partial(views.plot_genes, result, leading, adata),
-    )
+    )  # fmt: skip
     if fitted_value(result.clusterer, "tree_") is not None and result.n_clusters > 1:
         yield Picture(
-            "tree",
-            "Tree of clusters",
+            "tree", "Tree of clusters",
             "From all genes (left) to clusters and their parts (right); the farther left a division stands, the more "
             "distinct are its parts. Numbers: support of the division. Coloured dots: the clusters of this report.",
             f"Tree of {counted(result.n_clusters, 'cluster')} and how they are joined.",
             partial(views.plot_tree, result),
-        )
+        )  # fmt: skip
     graph = fitted_value(result.clusterer, "graph_")
     if graph is not None:
         yield Picture(
-            "graph",
-            "Graph of genes",
+            "graph", "Graph of genes",
             "One point per gene, connected to the genes with the most similar trends; the colour is the cluster. The wider "
             "the grey line between two clusters, the more connections between their genes.",
             f"Graph of {graph.vcount():,} genes and {graph.ecount():,} edges between neighbours, coloured by cluster.",
             partial(views.plot_graph, result),
-        )
+        )  # fmt: skip
     curve = fitted_value(result.clusterer, "stability_")
     if curve is not None:
         shown = "Support, connectivity and correlation of the least distinct two clusters"
         if curve.of_continuum:
             shown = "Support and correlation of the two clusters of each division, and the share of the variance it explains"
         yield Picture(
-            "stability",
-            "Stability",
+            "stability", "Stability",
             f"How distinct the clusters are, by their number. {curve.why}",
             f"{shown}, for 2 to {curve.n_clusters.max()} clusters; chosen were {curve.chosen}. {curve.why}",
             partial(views.plot_stability, result),
-        )
+        )  # fmt: skip
 
 
 def leading_genes(fitted: Fitted | FitResult) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..lineage.lineage import check_anndata
 from ..trends.trends import Trends, concatenate
+from ..utils.documenting import parameters_as
 from ..utils.types import Predicted
 from .assigning import assign
 from .result import FitResult, Fitted, result_of
@@ -18,6 +19,30 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+def trends_for(fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
+    """Fit the trends of genes with the fitted smoother and a copy of the fitted model, on the fitted grid.
+
+    Parameters
+    ----------
+    adata : AnnData
+        The same or other cells of the lineage.
+    genes : sequence of str, default=None
+        Genes; `None` = the fitted genes.
+
+    Returns
+    -------
+    Trends
+    """
+    result = result_of(fitted)
+    check_anndata(adata)
+    parts = []
+    for fit, name in zip(result.fits, result.names, strict=True):
+        lineage = result.held_out(adata, name, genes, to_fit=True)
+        parts.append(result.fitter.with_basis(fit.smoother).fit(lineage).trends)
+    return concatenate(parts, result.names) if len(parts) > 1 else parts[0]
+
+
+@parameters_as(trends_for)
 def predict(
     fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None, return_confidence: bool = False
 ) -> Predicted:
@@ -28,10 +53,6 @@ def predict(
 
     Parameters
     ----------
-    adata : AnnData
-        Cells.
-    genes : sequence of str, default=None
-        Genes; `None` = the fitted genes.
     return_confidence : bool, default=False
         Whether to return the share of the neighbours' votes for the cluster of each gene (NaN if the clusterer has no
         votes).
@@ -57,26 +78,3 @@ def predict(
             result.labels[result.grouped], result.order,
         )  # fmt: skip
     return (labels, confidence) if return_confidence else labels
-
-
-def trends_for(fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
-    """Fit the trends of genes with the fitted smoother and a copy of the fitted model, on the fitted grid.
-
-    Parameters
-    ----------
-    adata : AnnData
-        The same or other cells of the lineage.
-    genes : sequence of str, default=None
-        Genes; `None` = the fitted genes.
-
-    Returns
-    -------
-    Trends
-    """
-    result = result_of(fitted)
-    check_anndata(adata)
-    parts = []
-    for fit, name in zip(result.fits, result.names, strict=True):
-        lineage = result.held_out(adata, name, genes, to_fit=True)
-        parts.append(result.fitter.with_basis(fit.smoother).fit(lineage).trends)
-    return concatenate(parts, result.names) if len(parts) > 1 else parts[0]

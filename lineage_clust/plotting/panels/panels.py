@@ -19,8 +19,7 @@ from ..parts.strips import Strip, draw_legends, draw_strip, strip_edges
 from ..parts.theme import ink
 from ..parts.timeline import Segment, segments
 from ..places import Places, note_places
-from .parts import LOW_CONFIDENCE, Curves, draw_cells, draw_curves, draw_key, label_panel
-from .scale import limits, smoothed, thinness
+from .parts import LOW_CONFIDENCE, Curves, draw_cells, draw_curves, draw_key, label_panel, limits, smoothed, thinness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,9 @@ import pandas as pd
 
 from ...errors import counted
 from ...results.cluster_table import MIXED
+from ...results.result import FitResult
 from ...trends.shapes import DIRECTIONS, direction, moved_times
+from ...trends.side_by_side import names_along
 
 _PARTS = ("early", "middle", "late")
 _TIMES = (*_PARTS, "steady")
@@ -83,6 +85,13 @@ def captions(
     return list(map(Caption, names, words, table["size"].astype(int), table["confidence"].astype(float)))
 
 
+def captions_of(result: FitResult, labels: Mapping[Any, str] | Sequence[str] | None = None) -> list[Caption]:
+    """Return the caption of each cluster of a fit."""
+    table = result.cluster_table
+    table = table if "name" in table else table.assign(name=result.cluster_names)  # missing in older files
+    return captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
+
+
 def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:
     """Return the names of clusters, replaced by those given by the user.
 
@@ -117,7 +126,7 @@ def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence
 
 
 def _words(row: pd.Series, center: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None) -> str:
-    names = [] if grid_lineage is None else list(dict.fromkeys(np.asarray(grid_lineage).tolist()))
+    names = names_along(grid_lineage)
     if len(names) < 2:
         return trend_words(center, grid, _way(row, "direction"))
     changing = [name for name in str(row.get("changes_in", "")).split(", ") if name in map(str, names)]

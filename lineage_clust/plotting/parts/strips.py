@@ -61,9 +61,8 @@ def smooth_along(
     if len(occupied) == 0:
         return np.full((len(grid), values.shape[1]), np.nan), np.zeros(len(grid))
     at = np.clip(((grid - start) / width).astype(int), 0, _N_BINS - 1)
-    right = np.clip(np.searchsorted(occupied, at), 0, len(occupied) - 1)
-    left = np.maximum(right - 1, 0)
-    nearest = np.where(np.abs(occupied[left] - at) < np.abs(occupied[right] - at), occupied[left], occupied[right])
+    later_first = occupied[::-1]  # of two at the same distance
+    nearest = later_first[np.abs(later_first[:, None] - at).argmin(axis=0)]
     return smooth[nearest, 1:] / smooth[nearest, :1], smooth[nearest, 0]
 
 

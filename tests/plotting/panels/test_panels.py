@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from lineage_clust.plotting import cluster_colors, plot_clusters
 from lineage_clust.plotting.panels.panels import check_clusters
-from lineage_clust.plotting.panels.scale import limits, n_beyond
+from lineage_clust.plotting.panels.parts import limits, n_beyond
 from lineage_clust.plotting.parts.captions import Caption
 from lineage_clust.plotting.parts.strips import Strip
 

@@ -1,1 +1,0 @@
-"""Figures of the trends of several conditions, and of their differences."""
