@@ -16,13 +16,13 @@ from sklearn.utils import check_random_state
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
 from .lineage.lineage import check_anndata, resolve_genes
-from .plotting.parts.checking import axes_for, check_count
+from .plotting.parts.checking import axes_for
 from .plotting.parts.theme import ink
 from .results.result import result_of
 from .thinning.halves import thin_counts
 from .thinning.without_trajectory import COUNTS, as_anndata, counts_of, permuted, simulated
 from .utils.checking import check_flag, check_seed, shortened
-from .utils.constraints import one_of
+from .utils.constraints import integer, one_of
 from .utils.documenting import parameters_as
 from .utils.types import Seed
 
@@ -186,8 +186,8 @@ def dipping_check(
     check_anndata(adata)
     check_flag("thin", thin)
     one_of(_NULLS).check("null", null)
-    check_count("n_repetitions", n_repetitions, 1)
-    check_count("n_cells", n_cells, 10)
+    integer(1).check("n_repetitions", n_repetitions)
+    integer(10).check("n_cells", n_cells)
     check_seed("random_state", random_state)
     if order is not None and not callable(order):
         raise TypeError(f"order must be a function of an AnnData that returns pseudotime, or None; got {order!r}.")

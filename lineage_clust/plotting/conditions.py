@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NoTrendError
+from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
-from .parts.checking import axes_for, check_color_map, check_count, check_figure
+from .parts.checking import axes_for, check_color_map, check_figure
 from .parts.colors import UNASSIGNED_COLOR, colors_by_lineage, palette_colors
 from .parts.grids import panels_a_row
 from .parts.labels import extents, fit_text, plain, settle_layout, shortened
@@ -300,7 +301,7 @@ def plot_difference_volcano(
     >>> plot_difference_volcano(found, "yes").get_xlabel()
     'largest difference, yes minus no'
     """
-    check_count("n_names", n_names)
+    integer(0).check("n_names", n_names)
     own, ax = ax is None, axes_for(ax, (5.4, 4.4), figsize, dpi)
     suffix = "" if len(found.conditions) == 2 else f"_{condition}"
     x = found.table[f"largest_difference{suffix}"].to_numpy(dtype=float)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import counted
+from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
 from .genes.cells import some_cells
-from .parts.checking import axes_for, check_count, check_figure
+from .parts.checking import axes_for, check_figure
 from .parts.colors import colors_by_lineage
 from .parts.grids import grid_of_panels
 from .parts.labels import fit_text, plain, settle_layout
@@ -90,7 +91,7 @@ def plot_lineage(
     '49 cells in 0 to 1'
     """
     check_figure(None, figsize, dpi)
-    check_count("max_cells", max_cells)
+    integer(0).check("max_cells", max_cells)
     if len(lineages) == 0:
         raise ValueError("lineages is empty. Pass at least one lineage.")
     n_lineages = len(lineages)

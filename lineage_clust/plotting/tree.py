@@ -10,10 +10,11 @@ import pandas as pd
 
 from ..errors import counted
 from ..results.naming import time_ranks
+from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
 from .parts.captions import Caption, captions, own_labels, share
-from .parts.checking import axes_for, check_count, check_figure
+from .parts.checking import axes_for, check_figure
 from .parts.colors import palette_colors
 from .parts.dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
 from .parts.labels import fit_text, plain, settle_layout, width_of
@@ -87,7 +88,7 @@ def plot_tree(
     nodes = np.array([np.flatnonzero(cluster == number)[0] for number in range(cluster.max(initial=-1) + 1)], dtype=int)
     if n_leaves is None:
         n_leaves = int(min(max(2 * len(nodes), len(nodes) + 4), _MOST_ENDS))
-    check_count("n_leaves", n_leaves, least=1)
+    integer(1).check("n_leaves", n_leaves)
     names = table.index.astype(str).tolist()
     colors = palette_colors(palette, len(nodes), [names[node] for node in nodes])
     shape = lay_out(tree, upper_nodes(tree, nodes.tolist(), n_leaves), nodes.tolist(), time_ranks(means, grid), names)

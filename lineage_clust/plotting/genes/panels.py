@@ -14,9 +14,10 @@ from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 from lineage_clust.trends.gene_trend import GeneTrend
 from lineage_clust.trends.trends import Trends
 
+from ...utils.constraints import integer
 from ...utils.documenting import parameters_as
 from ..panels.panels import plot_clusters
-from ..parts.checking import check_count, check_figure
+from ..parts.checking import check_figure
 from ..parts.colors import cluster_color, colors_by_lineage
 from ..parts.grids import color_bar_beside, grid_of_panels, panels_a_row
 from ..parts.labels import fit_text, plain, settle_layout, shortened
@@ -105,7 +106,7 @@ def plot_gene_trends(
     ['a', 'b']
     """
     check_figure(None, figsize, dpi)
-    check_count("max_cells", max_cells)
+    integer(0).check("max_cells", max_cells)
     for name, values in (("trends", trends), ("clusters", clusters)):
         if not isinstance(values, (Mapping, Trends)) and (name == "trends" or values is not None):
             raise TypeError(f"{name} must be a mapping with the genes as keys; got {type(values).__name__}.")

@@ -179,11 +179,7 @@ def _captions(labels: np.ndarray, n_clusters: int, names) -> list[Caption]:
 
 def _group(number: int, ncols: int, sharey: bool | str) -> int:
     """Return the number of the group of panels that share the y axis."""
-    if sharey in (None, False, "none"):
-        return number
-    if sharey in (True, "all"):
-        return 0
-    return number // ncols if sharey == "row" else number % ncols
+    return {True: 0, "all": 0, "row": number // ncols, "col": number % ncols}.get(sharey, number)
 
 
 def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:

@@ -56,18 +56,13 @@ def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any =
     return plt.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")[1] if ax is None else ax
 
 
-def check_count(name: str, value: Any, least: int = 0) -> None:
-    """Raise a ValueError unless `value` is an integer of at least `least`."""
-    integer(least).check(name, value)
-
-
 def check_named(name: str, wanted: Any, genes: Sequence[str] | None, figure: str, why: str) -> Any:
     """Return the genes to name in a figure as a list, or their maximum number, if `wanted` is one.
 
     `genes` are those in the figure, `None` = without names; `why` ends the error if one is not among them.
     """
     if np.ndim(wanted) == 0 and not isinstance(wanted, str):
-        check_count(name, wanted)
+        integer(0).check(name, wanted)
         return wanted
     if genes is None:
         raise ValueError(f"{name} requires the names of the genes: pass genes= as well.")

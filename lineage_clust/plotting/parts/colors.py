@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .checking import check_color_map, check_count
+from ...utils.constraints import integer
+from .checking import check_color_map
 from .palettes import read_palette
 from .theme import legible
 
@@ -46,7 +47,7 @@ def cluster_colors(n_clusters: int) -> list[str]:
     >>> cluster_colors(2)
     ['#3664C1', '#B92E08']
     """
-    check_count("n_clusters", n_clusters)
+    integer(0).check("n_clusters", n_clusters)
     return _first(n_clusters, _CLUSTERS)
 
 
@@ -132,7 +133,7 @@ def lineage_colors(n_lineages: int) -> list[str]:
     >>> lineage_colors(2)
     ['#0072B2', '#D55E00']
     """
-    check_count("n_lineages", n_lineages)
+    integer(0).check("n_lineages", n_lineages)
     return _first(n_lineages, _LINEAGES)
 
 

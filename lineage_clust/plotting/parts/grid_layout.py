@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.layout_engine import LayoutEngine
+from matplotlib.transforms import Bbox
 
 _PAD, _GAP = 0.05, 0.1  # inches around labels in the margins, and before what is right of the panels
 _TITLE = 0.25  # inches above each panel
@@ -61,16 +62,9 @@ class GridLayout(LayoutEngine):
 
 def _around(ax) -> tuple[float, float, float]:
     """Return the pixels that the labels of an axes take left of it, below it, and right of it."""
-    frame = ax.bbox
     boxes = [axis.get_tightbbox(for_layout_only=True) for axis in (ax.xaxis, ax.yaxis)]
-    found = [box for box in boxes if box is not None]
-    if not found:
-        return 0.0, 0.0, 0.0
-    return (
-        max(0.0, frame.x0 - min(box.x0 for box in found)),
-        max(0.0, frame.y0 - min(box.y0 for box in found)),
-        max(0.0, max(box.x1 for box in found) - frame.x1),
-    )
+    frame, whole = ax.bbox, Bbox.union([ax.bbox, *(box for box in boxes if box is not None)])
+    return frame.x0 - whole.x0, frame.y0 - whole.y0, whole.x1 - frame.x1
 
 
 def _largest(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

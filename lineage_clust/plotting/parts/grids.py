@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log
 from typing import Any
 
-from .checking import check_count
+from ...utils.constraints import integer
 
 _MOST = 4  # panels per row, unless only five leave no row with a single panel
 _SHAPE, _PANEL = 1.3, 1.25  # columns per row of a grid that suits a page; width of a panel relative to its height
@@ -24,7 +24,7 @@ def panels_a_row(
     (3, 2, 3)
     """
     if ncols is not None:
-        check_count("ncols", ncols, 1)
+        integer(1).check("ncols", ncols)
     shape = _SHAPE if figsize is None else figsize[0] / figsize[1] / _PANEL
     limit = max(1, min(n_panels, most or n_panels))
     if ncols is not None:
