@@ -5,7 +5,8 @@ deviations of levels and curves of 0 to 0.5: the fractions of flat genes with p 
 trend with p < .01, for `GAM.fit(groups=)` and other methods; the coverage of 95 % bands of the population trends; the
 fraction of flat genes with q < .01 among as many with a trend. Power is meaningful only for calibrated tests.
 
-With `--alone` only `GAM.fit(groups=)` is run; with `--sets N` rates are means over N data sets, each with its own densities.
+With `--alone` only `GAM.fit(groups=)` is run, and with `--cluster` it and `GAM(covariance="cluster")`; with `--sets N` rates
+are means over N data sets, each with its own densities.
 With `--family negative_binomial` the data are counts of cells with unequal depth, fitted with log depth as offset;
 other methods than `GAM` receive `log1p` of counts normalised to the same depth.
 
@@ -41,6 +42,7 @@ from .donors_time import measure_time
 
 DONORS = (4, 6, 8, 12, 24)
 METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
+ALONE, CLUSTER = METHODS[:1], ("donors", "cluster")
 
 
 def pvalues(
@@ -49,34 +51,31 @@ def pvalues(
     Y: np.ndarray,
     family: str = "gaussian",
     depth: np.ndarray | None = None,
-    alone: bool = False,
-) -> tuple[dict[str, np.ndarray], GAM, np.ndarray]:
-    """Return p-values `(n_genes,)` by method, the fit with donors as replicates, and its design.
+    methods: tuple[str, ...] = METHODS,
+) -> tuple[dict[str, np.ndarray], dict[str, GAM], np.ndarray]:
+    """Return p-values `(n_genes,)` by method, the fits by GAM, and their design.
 
-    `depth` is the log depth of each cell, used as offset for counts. With `alone`, other methods are not run.
+    `depth` is the log depth of each cell, used as offset for counts.
     """
     smoother = BSplineSmoother(domain=(0.0, 1.0))
     design = smoother.fit_transform(time[:, None])
-    fits = [
-        GAM(family).fit(design, Y, penalty=smoother.penalty_, offset=depth, groups=groups)
-        for groups in (donor, None)[: 2 - alone]
-    ]
-    if alone:
-        return {"donors": fits[0].pvalue_}, fits[0], design
     logs = Y if depth is None else np.log1p(Y / np.exp(depth)[:, None])
-    found = {
-        "donors": fits[0].pvalue_,
-        "cells": fits[1].pvalue_,
-        "CR2 line": cr2_line(time, donor, logs),
-        "limma bins": pseudobulk(time, donor, logs),
-        "limma lines": moderated_lines(time, donor, logs),
-    }
-    return found, fits[0], design
+    others = {"CR2 line": cr2_line, "limma bins": pseudobulk, "limma lines": moderated_lines}
+    fits, found = {}, {}
+    for method in methods:
+        if method in others:
+            found[method] = others[method](time, donor, logs)
+            continue
+        model = GAM(family, covariance="cluster" if method == "cluster" else "robust")
+        groups = None if method == "cells" else donor
+        fits[method] = model.fit(design, Y, penalty=smoother.penalty_, offset=depth, groups=groups)
+        found[method] = fits[method].pvalue_
+    return found, fits, design
 
 
 def measure(
     n_genes: int, n_cells: int, donors=DONORS, effects=EFFECTS, seed: int = 11_000, family: str = "gaussian",
-    n_sets: int = 1, alone: bool = False, sizes=("equal", "one half"),
+    n_sets: int = 1, methods: tuple[str, ...] = METHODS, sizes=("equal", "one half"),
 ) -> pd.DataFrame:  # fmt: skip
     """Return one row per setting, with means over `n_sets` data sets.
 
@@ -89,14 +88,14 @@ def measure(
         sets = []
         for number in range(n_sets):
             key = [seed, EFFECTS.index(effect), n_donors, unequal, family != "gaussian", number]
-            sets.append(_rates(np.random.default_rng(key), options, family, alone))
+            sets.append(_rates(np.random.default_rng(key), options, family, methods))
         row = {"effects": effect.name, "donors": n_donors, "sizes": size}
         rows.append(row | pd.DataFrame(sets).mean().to_dict())
         print(line(rows[-1]), flush=True)
     return pd.DataFrame(rows)
 
 
-def _rates(rng: np.random.Generator, options: tuple, family: str, alone: bool) -> dict[str, float]:
+def _rates(rng: np.random.Generator, options: tuple, family: str, methods: tuple[str, ...]) -> dict[str, float]:
     """Return the rejection rates of one data set, by method and level, and the coverage of bands."""
     depth, effect = None, options[-1]
     if family == "gaussian":
@@ -104,7 +103,7 @@ def _rates(rng: np.random.Generator, options: tuple, family: str, alone: bool) -
     else:
         time, donor, Y, depth, truth = simulate_counts(rng, *options)
     flat = np.ptp(truth, axis=0) == 0
-    found, fit, design = pvalues(time, donor, Y, family, depth, alone)
+    found, fits, design = pvalues(time, donor, Y, family, depth, methods)
     row = {}
     for method, pvalue in found.items():
         row[f"{method} .05"] = np.mean(pvalue[flat] < 0.05)
@@ -112,28 +111,31 @@ def _rates(rng: np.random.Generator, options: tuple, family: str, alone: bool) -
         row[f"{method} power"] = np.mean(pvalue[~flat] < 0.01)
     row["q < .01"] = np.mean(adjust(found["donors"])[flat] < 0.01)
     if depth is None and not effect.counts:
-        mean, error = fit.predict(design, return_std=True)
-        row["coverage"] = np.mean(np.abs(mean - truth) < 1.96 * error)
+        for method in CLUSTER:
+            if method in fits:
+                mean, error = fits[method].predict(design, return_std=True)
+                row[f"{method} coverage"] = np.mean(np.abs(mean - truth) < 1.96 * error)
     return row
 
 
-def header(alone: bool = False) -> str:
+def header(methods: tuple[str, ...] = METHODS) -> str:
     """Return the header of the table."""
-    methods = METHODS[:1] if alone else METHODS
-    return (
-        f"| effects | donors | sizes | {' | '.join(methods)} | q < .01 | coverage |\n"
-        + "|---" * (len(methods) + 5)
-        + "|"
-    )
+    coverages = [f"coverage, {method}" if len(_covering(methods)) > 1 else "coverage" for method in _covering(methods)]
+    names = ["effects", "donors", "sizes", *methods, "q < .01", *coverages]
+    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|"
 
 
 def line(row: dict) -> str:
     """Return one row of the table: `P(p < .05) / P(p < .01) / power` of every method."""
-    shown = [m for m in METHODS if f"{m} .05" in row]
+    shown = [method for method in dict.fromkeys((*METHODS, *CLUSTER)) if f"{method} .05" in row]
     cells = [f"{row[f'{m} .05']:.3f} / {row[f'{m} .01']:.3f} / {row[f'{m} power']:.2f}" for m in shown]
-    coverage = f"{row['coverage']:.3f}" if "coverage" in row else ""
-    parts = [row["effects"], str(row["donors"]), row["sizes"], *cells, f"{row['q < .01']:.4f}", coverage]
-    return f"| {' | '.join(parts)} |"
+    coverages = [row.get(f"{method} coverage") for method in _covering(shown)]
+    parts = [row["effects"], str(row["donors"]), row["sizes"], *cells, f"{row['q < .01']:.4f}"]
+    return f"| {' | '.join(parts + ['' if one is None else f'{one:.3f}' for one in coverages])} |"
+
+
+def _covering(methods) -> list[str]:
+    return [method for method in CLUSTER if method in methods]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -147,6 +149,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=11_000)
     parser.add_argument("--sets", type=int, default=1, help="data sets per setting")
     parser.add_argument("--alone", action="store_true", help="without other methods")
+    parser.add_argument("--cluster", action="store_true", help='only beside GAM(covariance="cluster")')
     parser.add_argument("--conditions", action="store_true", help="two conditions, the tests of their differences")
     parser.add_argument("--rare", action="store_true", help="genes of few cells or donors")
     parser.add_argument("--time", action="store_true", help="CPU time of counts with and without donors")
@@ -181,18 +184,19 @@ def main(argv: list[str] | None = None) -> None:
             measure_rare(arguments.genes, arguments.cells, n_donors, arguments.family, arguments.seed, arguments.sets)
         return
     print("Each cell: P(p < .05) / P(p < .01) of flat genes / share of genes with a trend with p < .01\n")
-    print(header(arguments.alone), flush=True)
+    methods = CLUSTER if arguments.cluster else ALONE if arguments.alone else METHODS
+    print(header(methods), flush=True)
     counts = arguments.family != "gaussian"
     effects = [effect for effect in effects if not (counts and effect.counts)]
     table = measure(
         arguments.genes, arguments.cells, arguments.donors, effects, arguments.seed, arguments.family, arguments.sets,
-        arguments.alone, arguments.sizes,
+        methods, arguments.sizes,
     )  # fmt: skip
-    for level, low, high in ((".05", 0.03, 0.07), (".01", 0.004, 0.02)):
-        rate = table[f"donors {level}"]
+    for method, (level, low, high) in product(_covering(methods), ((".05", 0.03, 0.07), (".01", 0.004, 0.02))):
+        rate = table[f"{method} {level}"]
         print(
-            f"\nDonors as replicates: P(p < {level}) is in {low:g} to {high:g} in {rate.between(low, high).sum()} of "
-            f"{len(table)} settings; mean {rate.mean():.4f}."
+            f"\n{method}: P(p < {level}) is in {low:g} to {high:g} in {rate.between(low, high).sum()} of {len(table)} "
+            f"settings; mean {rate.mean():.4f}, largest {rate.max():.3f}."
         )
 
 

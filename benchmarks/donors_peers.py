@@ -1,4 +1,4 @@
-"""Other tests of trends with donors: pseudobulk and lines with limma's moderated variances, and the CR2 estimator."""
+"""Other tests of trends with donors: pseudobulk and lines with limma's moderated variances, and a line with CR2."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
-from .cluster_robust import cluster_robust, satterthwaite_df
+from lineage_clust.models.gam.donors.cr2 import hotelling_test
 
 _N_BINS, _FEWEST = 5, 5
 
@@ -47,9 +47,7 @@ def cr2_line(time: np.ndarray, donor: np.ndarray, Y: np.ndarray) -> np.ndarray:
     Z = np.column_stack([np.ones(len(time)), time])
     rows = [donor == number for number in range(donor.max() + 1)]
     grams, products = np.stack([Z[own].T @ Z[own] for own in rows]), np.stack([Z[own].T @ Y[own] for own in rows])
-    coefficients, covariances = cluster_robust(grams, products, len(time), "CR2")
-    df = satterthwaite_df(grams, np.array([0.0, 1.0]))
-    return 2 * stats.t.sf(np.abs(coefficients[1]) / np.sqrt(covariances[:, 1, 1]), df)
+    return hotelling_test(grams[None], products[None], 1)[1]
 
 
 def moderated(variance: np.ndarray, df: float) -> tuple[np.ndarray, float]:

@@ -95,3 +95,75 @@ def test_counts_have_donors_too(adata):
 def test_what_cannot_go_with_donors_is_refused(adata, settings, error, message):
     with pytest.raises(error, match=message):
         lc.TrendClusterer(**settings).fit(adata)
+
+
+@pytest.fixture(scope="module")
+def robust(adata):
+    """A fit with the cluster-robust covariance, and the settings of other fits like it."""
+    settings = {"model": lc.GAM(covariance="cluster"), "clusterer": QUICK, "sample_key": "donor", "random_state": 0}
+    return lc.TrendClusterer(**settings).fit(adata), settings
+
+
+def test_the_cluster_robust_covariance_sees_donors_too(adata, fitted, robust):
+    alone = lc.TrendClusterer(clusterer=QUICK, random_state=0).fit(adata)
+    np.testing.assert_allclose(robust[0].trends_, alone.trends_, rtol=1e-8)
+    differ = np.arange(adata.n_vars) % 2 == 1
+    wider = robust[0].trend_se_.mean(axis=1) / alone.trend_se_.mean(axis=1)
+    assert np.median(wider[differ]) > 2
+    assert np.sum(robust[0].labels_[differ] >= 0) < np.sum(alone.labels_[differ] >= 0)
+    assert robust[0].gene_table_["pvalue"].notna().all()
+    gene = robust[0].genes_[0]
+    trend = next(iter(robust[0].models_[gene].values()))
+    half = np.diff(trend.confidence_interval(), axis=1)[:, 0] / 2
+    np.testing.assert_allclose(half, 1.96 * robust[0].trend_se_[0], rtol=1e-3)
+    assert robust[0].cut(n_clusters=2).n_clusters_ == 2
+
+
+def test_the_cluster_robust_covariance_is_saved_and_applied_to_other_genes(adata, robust, tmp_path):
+    fitted, settings = robust
+    fitted.save(tmp_path / "fit.lclust")
+    again = lc.TrendClusterer.load(tmp_path / "fit.lclust")
+    assert again.model.covariance == "cluster"
+    np.testing.assert_array_equal(again.trend_se_, fitted.trend_se_)
+    rows = again.smoother_.transform(again.pseudotime_[:3, None])
+    for one, other in zip(again.model_.predict(rows, True), fitted.model_.predict(rows, True), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(again.predict(adata), fitted.labels_)
+    few = lc.TrendClusterer(**settings, genes=list(adata.var_names[:3]), alpha=None).fit(adata)
+    np.testing.assert_allclose(few.gene_table_["pvalue"], fitted.gene_table_["pvalue"][:3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["file", "dask"])
+def test_the_cluster_robust_covariance_is_that_of_blocks(adata, robust, form, tmp_path):
+    fitted, settings = robust
+    if form == "dask":
+        array = pytest.importorskip("dask.array")
+        stored = adata.copy()
+        stored.X = array.from_array(np.asarray(adata.X), chunks=(100, adata.n_vars))
+    else:
+        adata.write_h5ad(tmp_path / "cells.h5ad")
+        stored = pytest.importorskip("anndata").read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    found = lc.TrendClusterer(**settings, memory_budget=50_000).fit(stored)
+    np.testing.assert_allclose(found.trend_se_, fitted.trend_se_, rtol=1e-4)
+    np.testing.assert_allclose(found.gene_table_["pvalue"], fitted.gene_table_["pvalue"], rtol=1e-4)
+    if form == "file":
+        stored.file.close()
+
+
+@pytest.mark.slow
+def test_covariances_are_searched_and_draws_of_time_pooled(adata, robust):
+    from sklearn.model_selection import GridSearchCV
+
+    search = GridSearchCV(
+        lc.TrendClusterer(**robust[1]), {"model__covariance": ["robust", "cluster"]}, cv=lc.PseudotimeKFold(2)
+    ).fit(adata)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    adata = adata.copy()
+    adata.obs["again"] = adata.obs["pseudotime"] ** 1.02
+    pooled = lc.TrendClusterer(**robust[1], time_key=["pseudotime", "again"]).fit(adata)
+    assert np.all(pooled.trend_se_.mean(axis=1) > 0.8 * robust[0].trend_se_.mean(axis=1))
+
+
+def test_the_cluster_robust_covariance_needs_donors(adata):
+    with pytest.raises(ValueError, match="sample_key to TrendClusterer"):
+        lc.TrendClusterer(lc.GAM(covariance="cluster")).fit(adata)

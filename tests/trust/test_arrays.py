@@ -35,7 +35,7 @@ Z = np.random.default_rng(0).normal(size=(30, 6))
         ({"smoothing": -1}, "smoothing must be .* or a non-negative number; got -1"),
         ({"smoothing": np.nan}, "got nan"),
         ({"smoothing": [1.0]}, r"got \[1.0\]"),
-        ({"covariance": "bayesian"}, "covariance must be 'robust' or 'bayes'; got 'bayesian'"),
+        ({"covariance": "bayesian"}, "covariance must be 'robust', 'bayes' or 'cluster'; got 'bayesian'"),
         ({"fit_intercept": "yes"}, "fit_intercept must be True, False or 'auto'; got 'yes'"),
         ({"fit_intercept": np.array([True, False])}, "got array"),
         ({"dispersion": None}, "dispersion must be 'gene', 'shrunk' or a non-negative number; got None"),

@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import check_any_fitted
 from ...expression.passes import Fit
 from ..notes import warn_of_zeros
+from .donors.cluster_robust import family_clusters
 from .donors.glm import add_donors
 from .donors.nodes import DonorTable
 from .gaussian import fit_gaussian
@@ -35,11 +36,11 @@ def fit_family(cells: Cells, y, groups: np.ndarray | None) -> Fit:
     elif groups is None:
         result = yield from fit_glm(cells, y)
     else:
-        table = DonorTable(cells, groups)
-        estimated = replace(cells, choices=replace(cells.choices, infers=False))
+        table, clusters = DonorTable(cells, groups), cells.choices.covariance == "cluster"
+        estimated = replace(cells, choices=replace(cells.choices, infers=clusters))
         result = yield from fit_glm(estimated, y, table.of_all_donors)
         if len(result.failed) < y.shape[1]:
-            result = add_donors(cells, y, result, table)
+            result = (family_clusters if clusters else add_donors)(cells, y, result, table)
     check_any_fitted(result.failed, y.shape[1])
     warn_of_zeros(cells.likelihood.family.name, result.n_quasi, y.shape[1])
     if result.dispersion is not None:

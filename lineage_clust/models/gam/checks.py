@@ -40,7 +40,7 @@ def _one_of_or_number(first: str, second: str) -> Constraint:
 
 GAM_CONSTRAINTS: Constraints = {
     "smoothing": _one_of_or_number("reml", "gcv"),
-    "covariance": one_of(["robust", "bayes"]),
+    "covariance": one_of(["robust", "bayes", "cluster"]),
     "fit_intercept": _FLAG_OR_AUTO,
     "dispersion": _one_of_or_number("gene", "shrunk"),
     "expectile": Checked(lambda name, value: None if value is None else check_share(name, value)),
@@ -178,6 +178,15 @@ def check_can_be_replicates(family: str, link: str, expectile: float | None) -> 
         f"logit link with others; this GAM has family={family!r}, link={link!r}, expectile={expectile!r}. Change them, "
         "or leave groups out: p-values then use cells as replicates."
     )
+
+
+def check_clusters(covariance: str, groups: ArrayLike | None) -> None:
+    """Raise a ValueError if a cluster-robust covariance is requested without clusters."""
+    if covariance == "cluster" and groups is None:
+        raise ValueError(
+            "covariance='cluster' requires the donor of each cell: pass groups to fit (sample_key to TrendClusterer), or use "
+            "covariance='robust', in which cells are the replicates."
+        )
 
 
 def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from ..links import LINKS
 from .any_family import fit_family
 from .checks import (
     check_can_be_replicates,
+    check_clusters,
     check_offset,
     check_parameters,
     check_penalty,
@@ -53,11 +54,14 @@ class GAM(LinkedModel):
     smoothing : {"reml", "gcv"} or float, default="reml"
         Criterion that selects the smoothing parameter of each gene, restricted maximum likelihood or generalised
         cross-validation, or one fixed non-negative value for all genes.
-    covariance : {"robust", "bayes"}, default="robust"
+    covariance : {"robust", "bayes", "cluster"}, default="robust"
         Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are precisions;
         "robust" is also calibrated for degrees of membership such as fate probabilities, and its tests allow for the
         kurtosis of expression (unless there is an offset or a covariate), so that p-values of rare genes are not too small.
         With unit weights, the standard errors of both are equal.
+        "cluster" needs `groups`: the trend of the cells with a cluster-robust covariance, gene by gene, without a model of
+        the differences between donors (see :func:`lineage_clust.models.gam.donors.cluster_robust.gaussian_clusters`). It
+        is for few genes, and has less power than the default with `groups`.
     fit_intercept : bool or "auto", default="auto"
         "auto" adds an intercept only if no unpenalised combination of the columns is constant (that of B-splines is).
     dispersion : {"gene", "shrunk"} or float, default="gene"
@@ -253,6 +257,7 @@ class GAM(LinkedModel):
         offset = check_offset(offset, X.shape[0])
         likelihood, choices = self._options
         self._link = likelihood.link
+        check_clusters(self.covariance, groups)
         if groups is not None:
             check_can_be_replicates(self.family, likelihood.link.name, self.expectile)
             groups = group_numbers(groups, weights)
@@ -285,7 +290,8 @@ class GAM(LinkedModel):
         unconditional : bool, default=False
             Whether to draw the smoothing parameters too, from their posterior under REML and a uniform prior for the
             effective degrees of freedom (the term is mgcv's), or that of the last working model (other families). With
-            other values of `smoothing`, they are known; other families with `groups` always include them to first order.
+            other values of `smoothing` and with `covariance="cluster"`, they are known; other families with `groups` and
+            another covariance always include them to first order.
 
         Yields
         ------

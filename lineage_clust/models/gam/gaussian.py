@@ -15,6 +15,7 @@ from ...expression.sums.sums import requested_cell_sums
 from ...utils.compiling import is_worthwhile
 from ..notes import FEW, INTERPOLATED, SATURATED, noted, notes_on
 from .design import Design, effect_map
+from .donors.cluster_robust import gaussian_clusters
 from .donors.gaussian import fit_donors, relative_level
 from .estimates import GeneEstimates
 from .inference.kurtosis import excess_kurtosis, variance_factors
@@ -46,11 +47,11 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     gram = rows.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
     followed, leverage = closely_followed(design, weights, spectrum)
-    sums = yield from centred_sums(design, Y, weights, offset, groups, followed)
+    sums = yield from centred_sums(design, Y, weights, offset, groups, followed, covariance == "cluster")
     products, squares, null_deviance, level, found = sums.products, sums.squares, sums.deviance, sums.level, sums.found
     failed, loadings = np.array(list(sums.failed), dtype=int), spectrum.basis.T @ products
     donors = None
-    if groups is not None:
+    if groups is not None and covariance != "cluster":
         abundance = relative_level(level, null_deviance / total)
         donors = fit_donors(cells, sums.grams, products, sums.by_group, squares, abundance)
 
@@ -76,8 +77,9 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     n_others = len(design.penalty) - design.n_smooth + (not design.has_intercept)
     rank = (shares * (2 - shares)).sum(axis=0) - n_others
     saturated = np.flatnonzero(left < 1)
+    untestable = np.union1d(failed, saturated)
     tested, interpolated, factors = null_deviance > 0, np.zeros(0, dtype=int), None
-    if covariance == "robust":  # "bayes" is mgcv's test
+    if covariance != "bayes":  # which is mgcv's test
         deviations = sums.picked - level
         if offset is not None:
             deviations -= offset[followed][:, None]
@@ -85,12 +87,11 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
         enough = np.minimum(found[0], found[1]) >= min(FEW, 0.5 * total / weights.max())
         interpolated = np.flatnonzero(tested & enough & (effective < edf))
         tested &= enough & (effective >= edf)
-        if donors is None:
+        if groups is None:
             factors = variance_factors(posterior, sums.kurtosis, to_effects, n_others, rows, weights)
     fast = Y.in_memory and is_worthwhile(Y.stored.nnz)  # numba is loaded already by the sums
     tests = SmoothTests(
-        effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), tested, np.union1d(failed, saturated), fast,
-        factors,
+        effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), tested, untestable, fast, factors
     )  # fmt: skip
     explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
 
@@ -106,9 +107,13 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     for gene, remark in remarks_on_single_cells(cells, result, deviance, followed, sums.picked).items():
         note[gene] = remark
     result.note = noted(note, [gene for gene in interpolated if not note[gene]], INTERPOLATED)
+    if covariance == "cluster":
+        return gaussian_clusters(
+            cells, result, spectrum, sums.grams, sums.by_group, spectrum.basis @ scores, posterior.scale, tested, untestable
+        )  # fmt: skip
     if donors is None:
         return result
-    return _with_donors(result, donors, design, sums, gram, tested, np.union1d(failed, saturated))
+    return _with_donors(result, donors, design, sums, gram, tested, untestable)
 
 
 def _with_donors(result, donors, design, sums: CentredSums, gram, tested, untestable) -> GeneEstimates:
@@ -164,12 +169,16 @@ class CentredSums:
     picked: Any
 
 
-def centred_sums(design: Design, Y: BlockedExpression, weights: np.ndarray, offset, groups, picked=None) -> Fit:
+def centred_sums(
+    design: Design, Y: BlockedExpression, weights: np.ndarray, offset, groups, picked=None, all_columns: bool = False
+) -> Fit:
     """Request the CentredSums in one pass; `groups` `(n_cells,)` are codes from 0, and `picked` positions of cells.
 
-    Centring preserves precision if a gene's level is large relative to its variation.
+    Centring preserves precision if a gene's level is large relative to its variation. Sums of each group over covariates are
+    0 unless `all_columns`.
     """
-    wide = None if groups is None else donor_bands(design.bands, groups, groups.max() + 1, design.has_intercept)
+    with_extra = design.has_intercept or all_columns
+    wide = None if groups is None else donor_bands(design.bands, groups, groups.max() + 1, with_extra)
     bands, heaviest, total = design.bands if wide is None else wide.wide, weights.max(), weights.sum()
     sums = yield from requested_cell_sums(
         Y, bands if offset is None else bands.with_column(offset), weights, picked=picked

@@ -1,4 +1,4 @@
-"""Cluster-robust standard errors by statsmodels, for `tests/test_cluster_robust.py`.
+"""Cluster-robust standard errors by statsmodels, for `tests/models/gam/donors/test_cr2.py`.
 
 Run with numpy and statsmodels: `python make_golden.py`. It writes `statsmodels.json`. CR2 and its
 degrees of freedom, which statsmodels lacks, are computed here with the full matrices of the papers.

@@ -98,7 +98,7 @@ def test_a_stretch_without_cells():
         ({"smoothing": -1.0}, "non-negative number; got -1.0"),
         ({"smoothing": np.inf}, "It must be finite"),
         ({"smoothing": np.nan}, "It must be finite"),
-        ({"covariance": "sandwich"}, "covariance must be 'robust' or 'bayes'; got 'sandwich'"),
+        ({"covariance": "sandwich"}, "covariance must be 'robust', 'bayes' or 'cluster'; got 'sandwich'"),
         ({"fit_intercept": "yes"}, "fit_intercept must be True, False or 'auto'; got 'yes'"),
     ],
 )
