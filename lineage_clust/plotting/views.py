@@ -11,6 +11,7 @@ from ..errors import UnknownNameError, counted, did_you_mean
 from ..lineage.annotations import stored_colors
 from ..lineage.lineage import check_anndata
 from ..results import module_scores
+from ..results.at_offset_zero import at_offset_zero
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import embedding, lineage_cells, of_result, stability, tree
@@ -160,7 +161,8 @@ def plot_genes(
     genes : str or sequence of str
         Genes to draw, in this order.
     adata : AnnData, default=None
-        The fitted cells, which are drawn darker with higher lineage weight. Several lineages have the colours of
+        The fitted cells, which are drawn darker with higher lineage weight. With an offset, their expression is that at
+        offset 0, as are the trends: counts are divided by the size factors. Several lineages have the colours of
         `uns[f"{lineage_key}_colors"]` or of CellRank's terminal states, if available.
     color : str, default=None
         obs key for the colour of cells, numbers or categories; requires `adata`. Categories have the colours of
@@ -179,7 +181,9 @@ def plot_genes(
     tones = None if color is None else of_result.colors_of_cells(adata, color)
     if adata is not None and not derivative:
         known = [gene for gene in genes if gene in trends]  # an unknown one is reported below
-        cells = result.of_cells(adata, known) if known else None
+        cells = result.of_cells(adata, known) if known else []
+        if not result.fitter.filter_cells:  # thresholds of expression refer to expression as stored
+            cells = [at_offset_zero(result.fitter.model, one) for one in cells]
         trends = trends.with_data(cells, result.fitter)
     palette = None if adata is None else stored_colors(adata, result.names, result.reader)
     clusters = dict(zip(result.genes, result.labels.tolist(), strict=True))

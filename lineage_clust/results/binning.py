@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..expression.sums.moments import weighted_products
 from ..lineage.lineage import Lineage
-from ..trends.pairing import families
+from .at_offset_zero import genes_by_scale
 from .result import FitResult
 
 
@@ -31,30 +31,32 @@ def binned_cells(result: FitResult, adata: Any, genes: Sequence[str], n_bins: in
     Counts with an offset under a log link are divided by the exponential of the offset, to be comparable with the trends,
     which are those of a cell with offset 0; under the identity link the offset is subtracted.
     """
-    linear = any(link == "identity" for _, link in families(result.fitter.model))
     found = []
     for lineage in result.of_cells(adata, genes):
         edges = np.linspace(lineage.start, lineage.end, n_bins + 1)
         means = np.full((len(lineage.genes), n_bins), np.nan)
         for part in result.fitter.prepare(lineage)[0]:
-            means[pd.Index(lineage.genes).get_indexer(part.genes)], _ = _means(part, edges, linear)
+            position = pd.Index(lineage.genes).get_indexer(part.genes)
+            for linear, columns in genes_by_scale(result.fitter.model, part):
+                means[position[columns]] = _means(part, columns, edges, linear)
         found.append(Bins(lineage.name, edges, means, lineage.weights @ _inside(lineage.pseudotime, edges)))
     return found
 
 
-def _means(lineage: Lineage, edges: np.ndarray, linear: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the means `(n_genes, n_bins)` of a lineage, and the weight of each bin, of which the last has its right edge."""
+def _means(lineage: Lineage, columns: np.ndarray, edges: np.ndarray, linear: bool | None) -> np.ndarray:
+    """Return the means `(n_columns, n_bins)` of some genes of a lineage; the last bin has its right edge."""
     weights, offset = lineage.weights, lineage.offset
     inside = _inside(lineage.pseudotime, edges)
-    sums, _ = weighted_products(inside, lineage.expression, weights)
+    sums, _ = weighted_products(inside, lineage.expression[:, columns], weights)
     weight = weights @ inside
     with np.errstate(invalid="ignore", divide="ignore"):
-        if offset is None or linear:
-            shift = 0.0 if offset is None else (weights * offset) @ inside / weight
-            means = sums.T / weight - shift
+        if offset is None or linear is None:
+            means = sums.T / weight
+        elif linear:
+            means = sums.T / weight - (weights * offset) @ inside / weight
         else:
             means = sums.T / ((weights * np.exp(offset)) @ inside)
-    return np.where(weight > 0, means, np.nan), weight
+    return np.where(weight > 0, means, np.nan)
 
 
 def _inside(times: np.ndarray, edges: np.ndarray) -> np.ndarray:

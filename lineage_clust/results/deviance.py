@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ..expression.sums.moments import weighted_products
-from ..lineage.lineage import Lineage
-from ..models.mapping import by_gene
-from ..trends.pairing import families
+from .at_offset_zero import genes_by_scale
 from .result import FitResult
 
 if TYPE_CHECKING:
@@ -27,7 +24,7 @@ def held_out_deviance(result: FitResult, adata: AnnData) -> float:
         inside = result.grid_lineage == ("" if name is None else name)
         grid, centres = result.pseudotime[inside], result.centers[:, inside]
         for part in result.fitter.prepare(lineage)[0]:
-            for linear, columns in _by_scale(result.fitter.model, part):
+            for linear, columns in genes_by_scale(result.fitter.model, part):
                 rows = position.get_indexer([part.genes[column] for column in columns])
                 clustered = result.labels[rows] >= 0
                 if not clustered.any():
@@ -45,20 +42,6 @@ def held_out_deviance(result: FitResult, adata: AnnData) -> float:
                     linear,
                 )
     return float(explained.sum() / (len(result.names) * len(result.genes)))
-
-
-def _by_scale(model, lineage: Lineage) -> Iterator[tuple[bool | None, np.ndarray]]:
-    """Yield the columns of genes by what an offset does to their mean: it is added to it (True), or is its log (False).
-
-    `None` = not known, or neither.
-    """
-    if lineage.offset is None:
-        yield None, np.arange(len(lineage.genes))
-        return
-    links = [families(one)[0][1] for one in by_gene(model, lineage.genes, lineage.name)]
-    for link in sorted(set(links), key=str):
-        columns = np.flatnonzero([one == link for one in links])
-        yield {"identity": True, "log": False}.get(str(link)), columns
 
 
 def _explained(curves, labels, location, spread, expression, weights, offset, linear) -> np.ndarray:
