@@ -19,7 +19,8 @@ _NAMED = re.compile(
     r"|sample_key|time_key|time_range|use_raw)=([^\s,;]*[^\s,;.]|\.\.\.)"
 )
 _BARE = re.compile(
-    r"(?<![\w.'\"\[-])(condition_key|gene_symbols|lineage_key|memory_budget|random_state|sample_key|time_key)(?![\w.'\"\]=])"
+    r"(?<![\w.'\"\[-])(condition_key|gene_symbols|lineage_key|memory_budget|min_deviance_explained|min_range|n_neighbors"
+    r"|n_splines|random_state|sample_key|time_key|time_range|(?:alpha|resolution)(?= must be))(?![\w.'\"\]=])"
 )
 _FLAGS = {
     "condition_key": "--condition", "random_state": "--seed", "gene_symbols": "--symbols", "sample_key": "--sample",
