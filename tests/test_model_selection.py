@@ -106,7 +106,7 @@ def test_more_folds_than_cells_and_other_data_are_refused(adata):
 
 
 def test_several_lineages_are_refused(adata):
-    with pytest.raises(TypeError, match=r"lineage must be one name here; got \['A', 'B'\]. Pass one of them"):
+    with pytest.raises(TypeError, match=r"A lineage must be one name; got \['A', 'B'\]. Pass one of them"):
         next(PseudotimeKFold(2, lineage=["A", "B"]).split(adata))
 
 

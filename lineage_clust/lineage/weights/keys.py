@@ -53,9 +53,10 @@ def find_weights(
 
 
 def check_one_lineage(lineage: Any) -> None:
-    """Raise a TypeError if `lineage` is a list of names."""
+    """Raise a TypeError if `lineage` is not one name. An array may be meant for a parameter that accepts a list."""
     if lineage is not None and np.ndim(lineage) > 0:
-        raise TypeError(f"lineage must be one name here; got {shortened(lineage)}. Pass one of them.")
+        others = "" if isinstance(lineage, (list, tuple)) else ", or a list of names where several are accepted"
+        raise TypeError(f"A lineage must be one name; got {shortened(lineage)}. Pass one of them{others}.")
 
 
 def find_source(

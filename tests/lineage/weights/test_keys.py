@@ -309,7 +309,7 @@ def test_lineages_of_several_keys():
 
 @pytest.mark.parametrize("lineage", [["A", "B"], ("A",), np.array(["A"])])
 def test_one_lineage_is_one_name(lineage):
-    with pytest.raises(TypeError, match="lineage must be one name here; got .*Pass one of them"):
+    with pytest.raises(TypeError, match="A lineage must be one name; got .*Pass one of them"):
         weights_of(with_weights("lineages_fwd", frame()), lineage)
 
 
