@@ -10,6 +10,7 @@ import pandas as pd
 from ..plotting.parts.captions import captions_of
 from ..plotting.parts.colors import cluster_colors
 from ..results.leading import MOST
+from ..results.moving import named_in
 from ..results.result import FitResult, Fitted, result_of
 from . import sparklines
 from .columns import heading, is_detail, meaning
@@ -93,8 +94,8 @@ def _shares(row: pd.Series, lineages: list[str]) -> str:
     if len(lineages) < 2:
         share = row["direction_share"]
         return f"<br>{_small(f'{100 * share:.0f} % of genes')}" if share < MOST else ""
-    changing = [name for name in lineages if name in row["changes_in"].split(", ")]
-    shares = {name: row[f"direction_share_{name}"] for name in changing or lineages}
+    changing = named_in(row["changes_in"], lineages) or lineages
+    shares = {name: row[f"direction_share_{name}"] for name in changing}
     few = [f"{100 * share:.0f} % in {name}" for name, share in shares.items() if share < MOST]
     return f"<br>{_small(', '.join(few))}" if few else ""
 

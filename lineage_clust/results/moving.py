@@ -35,6 +35,20 @@ def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
     return [", ".join(found) for found in _named(names, moves)]
 
 
+def named_in(listed: str, names: Sequence) -> list:
+    """Return those of the names that are listed as by :func:`changes_in`; a name may contain ", ".
+
+    >>> named_in("Ery, Mono, Neu", ["Neu", "Baso", "Mono", "Ery, Mono"])
+    ['Neu', 'Ery, Mono']
+    """
+    left, found = f", {listed}, ", set()
+    for name in sorted(map(str, names), key=len, reverse=True):
+        if f", {name}, " in left:
+            left = left.replace(f", {name}, ", ", ")
+            found.add(name)
+    return [name for name in names if str(name) in found]
+
+
 def specificity(names: Sequence, moves: np.ndarray) -> list[str]:
     """Describe the lineages in which each row changes.
 

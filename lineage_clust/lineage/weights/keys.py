@@ -23,6 +23,7 @@ from .source import LineageSource, not_there
 _log = logging.getLogger(__name__)
 
 _MASKS = "branch_masks"
+_ENDINGS = "lower", "upper", "flank", "confidence", "share"  # of columns of tables, such as peak_lower
 # CellRank 2 and 1, Palantir, slingshot, tradeSeq
 FORWARD_KEYS = (
     "lineages_fwd", "to_terminal_states", "palantir_fate_probabilities", "fate_probabilities", "slingshot_cell_weights",
@@ -124,6 +125,12 @@ def distinct_names(names: Sequence[str]) -> list[str]:
         raise TypeError(f"lineage must be a name or a list of names; it contains {nested[0]!r}.")
     if len(set(names)) < len(names):
         raise ValueError(f"lineage contains duplicates: {list(names)}. Pass each name once.")
+    endings = {f"{end}_{name}" for end in _ENDINGS for name in names} | set(_ENDINGS[:3])
+    alike = [name for name in names if len(names) > 1 and name in endings]
+    if alike:  # columns of the tables have the names of the lineages as suffix
+        raise ValueError(
+            f"In the tables, columns of lineage {alike[0]!r} would have the same names as other columns. Rename the lineage."
+        )
     return list(names)
 
 

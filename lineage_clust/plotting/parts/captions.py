@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...errors import counted
 from ...results.cluster_table import MIXED
+from ...results.moving import named_in
 from ...results.result import FitResult
 from ...trends.shapes import DIRECTIONS, direction, moved_times
 from ...trends.side_by_side import names_along
@@ -129,15 +130,13 @@ def _words(row: pd.Series, center: np.ndarray, grid: np.ndarray, grid_lineage: n
     names = names_along(grid_lineage)
     if len(names) < 2:
         return trend_words(center, grid, _way(row, "direction"))
-    changing = [name for name in str(row.get("changes_in", "")).split(", ") if name in map(str, names)]
-    changing = changing or [str(name) for name in names]
+    changing = named_in(str(row.get("changes_in", "")), names) or names
     said: dict[str, list[str]] = {}
-    for name in names:
-        if str(name) in changing:
-            own = np.asarray(grid_lineage) == name
-            words = trend_words(center[own], grid[own], _way(row, f"direction_{name}"))
-            words = words if len(changing) == 1 else words.split(" ", 1)[-1] if words.startswith(_TIMES) else words
-            said.setdefault(words, []).append(str(name))
+    for name in changing:
+        own = np.asarray(grid_lineage) == name
+        words = trend_words(center[own], grid[own], _way(row, f"direction_{name}"))
+        words = words if len(changing) == 1 else words.split(" ", 1)[-1] if words.startswith(_TIMES) else words
+        said.setdefault(words, []).append(str(name))
     if len(said) == 1 and len(changing) == len(names) > 2:
         return f"{next(iter(said))} in all"
     return ", ".join(f"{words} in {' and '.join(where)}" for words, where in said.items())

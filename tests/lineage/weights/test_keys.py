@@ -8,7 +8,13 @@ from scipy import sparse
 
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.lineage.time.pseudotime import find_pseudotime
-from lineage_clust.lineage.weights.keys import BACKWARD_KEYS, FORWARD_KEYS, available_lineages, find_weights
+from lineage_clust.lineage.weights.keys import (
+    BACKWARD_KEYS,
+    FORWARD_KEYS,
+    available_lineages,
+    distinct_names,
+    find_weights,
+)
 from lineage_clust.lineage.weights.matrices import matrix_source
 
 WEIGHTS = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.0, 1.0]])
@@ -323,3 +329,12 @@ def test_weights_of_three_dimensions():
     adata.uns["lineages_fwd_names"] = ["A", "B"]
     with pytest.raises(ValueError, match="must have one or two dimensions|lineage"):
         weights_of(adata, "A", "lineages_fwd")
+
+
+@pytest.mark.parametrize(
+    "other", ["lower_Ery", "upper_Ery", "flank_Ery", "confidence_Ery", "share_Ery", "lower", "flank"]
+)
+def test_lineages_whose_columns_would_have_the_names_of_others_are_refused(other):
+    with pytest.raises(ValueError, match=f"columns of lineage '{other}' would have the same names"):
+        distinct_names(["Ery", other])
+    assert distinct_names([other]) == [other]

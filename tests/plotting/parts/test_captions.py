@@ -75,6 +75,12 @@ def test_a_caption_of_several_lineages_names_those_that_change(second, third, ch
     assert caption.words == words
 
 
+def test_a_caption_of_combined_lineages_names_those_that_change():
+    along, lineage = np.tile(TIME, 2), np.repeat(["A, B", "C"], len(TIME))
+    (caption,) = captions(table(changes_in="A, B"), np.r_[switch(0.8), 0 * TIME][None], along, lineage)
+    assert caption.words == "late rise in A, B"
+
+
 def test_a_mixed_cluster_has_the_words_of_its_mean_trend():
     row = {
         "size": 3,
