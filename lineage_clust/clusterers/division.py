@@ -24,7 +24,7 @@ def with_leaves(tree: ClusterTree, rows: np.ndarray, n_leaves: int) -> ClusterTr
     [1, 1, 0]
     """
     n_distinct = len(np.unique(rows, axis=0))
-    if n_leaves not in range(n_distinct + 1):
+    if n_leaves not in range(1, n_distinct + 1):
         raise ValueError(
             f"n_clusters must be an integer from 1 to {n_distinct}, the number of distinct rows; got {n_leaves!r}."
         )

@@ -89,7 +89,7 @@ class FittedClusters(ClusterMixin, BaseEstimator):
             n_clusters is not None
             and is_number(n_clusters)
             and min_support is None
-            and n_clusters > self.tree_.n_leaves
+            and n_clusters not in range(1, self.tree_.n_leaves + 1)
         ):
             other.tree_ = with_leaves(self.tree_, self._rows[np.argsort(self._order)], n_clusters)
         other._set_labels(other.tree_.cut(n_clusters, min_support)[self._order])

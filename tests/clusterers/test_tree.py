@@ -118,10 +118,11 @@ def test_identical_rows_are_not_divided():
     rows = np.repeat([[0.0, 1, 2], [2, 1, 0], [0, 2, 0]], 20, axis=0)
     clusterer = GraphClusterer(n_clusters=2, random_state=0).fit(rows)
     assert clusterer.cut(n_clusters=3).n_clusters_ == 3
-    with pytest.raises(
-        ValueError, match="n_clusters must be an integer from 1 to 3, the number of distinct rows; got 4"
-    ):
-        clusterer.cut(n_clusters=4)
+    for number in (0, 2.5, 4):
+        with pytest.raises(
+            ValueError, match=f"n_clusters must be an integer from 1 to 3, the number of distinct rows; got {number}"
+        ):
+            clusterer.cut(n_clusters=number)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
