@@ -1,8 +1,9 @@
 """`python -m benchmarks.shapes`: coverage of intervals of peaks, onsets, half-maximum times and amplitudes.
 
-Curves are waves of 0.3 to 1.3 periods ("smooth"), sigmoids ("switch") and Gaussian peaks and dips ("bump") with amplitudes
-of 1 to 4 standard deviations of a cell. Fate probabilities diverge at time 0.4, where cells of the other fate stop
-("branch"). The truth is defined for any weights: the weighted mean of the expected expression at each time.
+Curves are waves of 0.3 to 1.3 periods ("smooth"), sigmoids ("switch") and Gaussian peaks and dips in the middle
+("bump") or within a tenth of the ends of the range ("end"), with amplitudes of 1 to 4 standard deviations of a cell.
+Fate probabilities diverge at time 0.4, where cells of the other fate stop ("branch"). The truth is defined for any
+weights: the weighted mean of the expected expression at each time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from lineage_clust import GAM, BSplineSmoother
 from lineage_clust.trends.shape_intervals import uncertainty
 from lineage_clust.trends.shapes import shapes
 
-KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump"), (300, 1000, 5000), ("unit", "fate", "branch")
+KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump", "end"), (300, 1000, 5000), ("unit", "fate", "branch")
 AMPLITUDES = ((1.0, 4.0), (1.0, 1.0), (2.0, 2.0), (4.0, 4.0))
 GRID, FINE = np.linspace(0, 1, 200), np.linspace(0, 1, 2001)
 BRANCH_POINT, GAIN, N_DRAWS = 0.4, 12.0, 40
@@ -48,6 +49,8 @@ def curves(kind: str, n_genes: int, amplitude: tuple[float, float], rng: np.rand
         width = rng.uniform(0.03, 0.1, n_genes)
         return lambda t: size * expit((t[:, None] - centre) / width)
     width = rng.uniform(0.08, 0.2, n_genes)
+    if kind == "end":
+        centre = rng.choice([0.0, 0.9], n_genes) + rng.uniform(0, 0.1, n_genes)
     return lambda t: size * np.exp(-0.5 * ((t[:, None] - centre) / width) ** 2)
 
 
@@ -101,13 +104,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--family", choices=SAMPLERS, default="gaussian")
     parser.add_argument("--amplitude", type=float, nargs=2, help="smallest and largest; several if not given")
+    parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS)
     parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
     parser.add_argument("--weights", choices=WEIGHTS, nargs="+", default=WEIGHTS)
     arguments = parser.parse_args(argv)
     for amplitude in AMPLITUDES if arguments.amplitude is None else [arguments.amplitude]:
         unit = "standard deviations of a cell" if arguments.family == "gaussian" else "on the scale of the link"
         print(f"\namplitude {amplitude[0]:g} to {amplitude[1]:g} {unit}")
-        for kind in KINDS:
+        for kind in arguments.kinds:
             for n_cells in arguments.cells:
                 for weights in arguments.weights:
                     shares = coverage(
