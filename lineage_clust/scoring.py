@@ -236,7 +236,7 @@ def one_standard_error(complexity: str | Callable | Mapping | None = None, metri
     --------
     >>> choose = one_standard_error("clusterer__resolution")
     >>> choose({
-    ...     "mean_test_score": [0.50, 0.52, 0.53], "std_test_score": [0.1, 0.04, 0.04],
+    ...     "mean_test_score": [0.50, 0.52, 0.53], "std_test_score": [0.1, 0.02, 0.02],
     ...     "split0_test_score": 0, "split1_test_score": 0,
     ...     "params": [{"clusterer__resolution": r} for r in (0.1, 0.5, 1.0)],
     ... })
@@ -257,7 +257,8 @@ def one_standard_error(complexity: str | Callable | Mapping | None = None, metri
         if np.isnan(mean).all():
             raise ValueError("Every candidate failed. Search with error_score='raise' to see why.")
         n_splits = sum(key.startswith("split") and key.endswith(f"_test_{metric}") for key in cv_results)
-        error = np.asarray(cv_results[f"std_test_{metric}"], dtype=float) / np.sqrt(max(n_splits, 1))
+        spread = np.asarray(cv_results[f"std_test_{metric}"], dtype=float)  # of these splits, not of a population
+        error = spread / np.sqrt(max(n_splits - 1, 1))
         best = int(np.nanargmax(mean))
         good = np.flatnonzero(mean >= mean[best] - error[best])
         params = cv_results["params"]

@@ -8,6 +8,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
@@ -261,7 +262,7 @@ def test_held_out_deviance_rises_with_ever_finer_clusters_unless_one_standard_er
 def results_of(means, errors, costs, metric="score"):
     return {
         f"mean_test_{metric}": np.array(means),
-        f"std_test_{metric}": np.array(errors) * np.sqrt(2),
+        f"std_test_{metric}": np.array(errors),  # of two splits, equal to the standard error of their mean
         f"split0_test_{metric}": 0,
         f"split1_test_{metric}": 0,
         "params": [{"clusterer__resolution": cost} for cost in costs],
@@ -275,6 +276,17 @@ def test_one_standard_error_takes_the_simplest_candidate_that_is_good_enough():
     assert choose(results_of([0.6, np.nan, 0.59], [0.02, np.nan, 0.02], [1.0, 0.1, 0.5])) == 2
     # of equally simple ones, the best
     assert choose(results_of([0.58, 0.6, 0.59], [0.1, 0.1, 0.1], [0.5, 0.5, 0.5])) == 1
+
+
+def test_the_standard_error_is_that_of_the_mean_of_the_splits():
+    """`std_test_score` of a search is divided by the number of splits, not by one less."""
+    scores = np.array([0.56, 0.58, 0.64])
+    for below, chosen in ((0.99 * stats.sem(scores), 0), (1.01 * stats.sem(scores), 1)):
+        mean, std = scores.mean(), scores.std()
+        results = {"mean_test_score": [mean - below, mean], "std_test_score": [std, std]}
+        results |= {f"split{split}_test_score": [0.0, scores[split]] for split in range(3)}
+        results["params"] = [{"clusterer__n_clusters": 2}, {"clusterer__n_clusters": 3}]
+        assert scoring.one_standard_error(results) == chosen
 
 
 @pytest.mark.parametrize(
