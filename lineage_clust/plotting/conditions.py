@@ -201,8 +201,8 @@ def plot_difference_heatmap(
 
     Notes
     -----
-    Each row is divided by its largest absolute value in the common range: colours show when and in which direction a
-    gene differs, but not by how much.
+    Each row is divided by the largest absolute difference of the gene from the reference, in any condition, in the common
+    range: colours show when and in which direction a gene differs, but not by how much.
 
     Examples
     --------
@@ -225,9 +225,9 @@ def plot_difference_heatmap(
         raise NoTrendError(f"No gene differs with a q-value below {found.alpha:g}: there is no heatmap.", {})
     other = found.conditions.index(condition) - 1
     first, last = np.flatnonzero(found.is_common)[[0, -1]]
-    values = np.where(found.is_common, found.differences[other], np.nan)[:, first : last + 1]  # gaps remain empty
-    size = np.nanmax(np.abs(values), axis=1, keepdims=True)
-    values = np.divide(values, size, out=np.zeros_like(values), where=size > 0)
+    every = np.where(found.is_common, found.differences, np.nan)[..., first : last + 1]  # gaps remain empty
+    size = np.nanmax(np.abs(every), axis=(0, 2))[:, None]  # a condition like the reference stays pale
+    values = np.divide(every[other], size, out=np.zeros_like(every[other]), where=size > 0)
     time = np.nan_to_num(np.abs(values)).argmax(axis=1)
     order = shown[np.lexsort((time[shown], found.labels[shown]))]
     named = len(order) <= _MOST_NAMES
@@ -249,11 +249,15 @@ def plot_difference_heatmap(
     ax.set_title(f"{_minus_reference(found, condition)}: {len(order):,} genes", loc="left", fontsize=11)
     bar = figure.colorbar(image, ax=ax, shrink=0.5, aspect=18, location="bottom", pad=0.01)
     bar.set_ticks([-1, 0, 1], labels=["lower", "0", "higher"])
-    bar.set_label("difference / its largest value", fontsize=_FONT)
+    bar.set_label(f"difference / its largest value{_in_any(found)}", fontsize=_FONT)
     bar.ax.tick_params(labelsize=_FONT)
     ax.spines[:].set_visible(False)
     _say_replicates(figure, found)
     return figure
+
+
+def _in_any(found) -> str:
+    return " in any condition" if len(found.conditions) > 2 else ""
 
 
 def _mark_clusters(ax, labels: np.ndarray, n_clusters: int) -> None:
@@ -323,7 +327,7 @@ def plot_difference_volcano(
     highest = max(np.nanmax(y, initial=0.0), 1.5)
     ax.set_ylim(-0.03 * highest, 1.12 * highest)
     ax.set_xlabel(f"largest difference, {_minus_reference(found, condition)}")
-    ax.set_ylabel("\u2212log₁₀ q (level and shape)")
+    ax.set_ylabel(f"\u2212log₁₀ q (level and shape{_in_any(found)})")
     ax.spines[["top", "right"]].set_visible(False)
     if own and found.n_clusters > 0:
         style = {"frameon": False, "fontsize": _FONT, "handletextpad": 0.3, "borderaxespad": 0.2}

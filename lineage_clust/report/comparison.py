@@ -148,7 +148,7 @@ def _pictures(found: Any) -> Iterator[Picture]:
             yield Picture(
                 f"heatmap{place}", f"Heatmap of differences{of}",
                 "One row per gene that differs, by cluster: red where it is higher, blue where it is lower, relative to its "
-                "largest difference.",
+                f"largest difference{' in any condition' if len(found.conditions) > 2 else ''}.",
                 f"Heatmap of the differences between {condition} and {found.reference} over pseudotime.",
                 partial(found.plot_heatmap, condition), partial(found.plot_heatmap, condition, figsize=(_NARROW, 5.5)),
             )  # fmt: skip

@@ -68,6 +68,17 @@ def test_the_heatmap_has_the_genes_that_differ_by_cluster(found):
     assert np.abs(ax.images[0].get_array()).max() == pytest.approx(1.0)
 
 
+def test_a_condition_that_hardly_differs_is_pale_in_its_heatmap(found):
+    both = replace(
+        found, conditions=[*found.conditions, "mock"], sample_key=None,
+        differences=np.concatenate([found.differences, 0.1 * found.differences]),
+    )  # fmt: skip
+    strong, pale = (both.plot_heatmap(name).axes[0].images[0].get_array() for name in both.conditions[1:])
+    np.testing.assert_allclose(pale, 0.1 * strong)
+    assert np.abs(strong).max() == pytest.approx(1.0)
+    assert both.plot_heatmap("mock").axes[1].get_xlabel() == "difference / its largest value in any condition"
+
+
 def test_the_volcano_has_every_gene(found):
     ax = found.plot_volcano(n_names=3)
     points = np.vstack([part.get_offsets() for part in ax.collections if len(part.get_offsets()) > 0])
