@@ -67,12 +67,13 @@ def relative_level(level: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return np.abs(level) / np.sqrt(np.maximum(level**2 + variance, np.finfo(float).tiny))
 
 
-def warn_of_few(n_genes: int) -> None:
+def warn_of_few(n_genes: int, of_trends: bool = True) -> None:
     """Warn that the genes fitted together are too few to estimate the variation between donors."""
+    other = ", or use covariance='cluster', which learns nothing from other genes" if of_trends else ""
     warn(
         f"The variation between donors is estimated from all genes that are fitted together, and "
         f"{counted(n_genes, 'gene', 'is', 'are')} too few for a good estimate: p-values may be too small (with four "
-        f"donors, about 10 % of flat genes have p < 0.05). Fit at least {FEWEST_GENES} genes."
+        f"donors, about 10 % of flat genes have p < 0.05). Fit at least {FEWEST_GENES} genes{other}."
     )
 
 
