@@ -15,6 +15,7 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from .clusterer import TrendClusterer
 from .errors import counted
 from .results.result import result_of
+from .trends.side_by_side import arranged_by_name
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,11 @@ def _match(table: pd.DataFrame) -> pd.DataFrame:
 def _correlations(a: Any, b: Any, genes: pd.Index) -> np.ndarray:
     """Return the correlation of the trends of each gene over the shared range of pseudotime; NaN if there is none.
 
-    Fits of several lineages are compared point by point if their grids have the same length.
+    Fits of several lineages, in the order of their names, are compared point by point if their grids have the same length.
     """
-    first, second = (fit.trends_[pd.Index(fit.genes_).get_indexer(genes)] for fit in (a, b))
+    first, second = (
+        arranged_by_name(fit.trends_[pd.Index(fit.genes_).get_indexer(genes)], fit.grid_lineage_) for fit in (a, b)
+    )
     if not isinstance(a.lineage_, list) and not isinstance(b.lineage_, list):
         low = max(a.pseudotime_[0], b.pseudotime_[0])
         high = min(a.pseudotime_[-1], b.pseudotime_[-1])

@@ -75,3 +75,10 @@ def test_two_fits_of_the_same_modules_agree():
     itself = compare(fits[0], fits[0])
     assert itself.ari == 1
     assert np.nanmin(itself.genes["correlation"]) == pytest.approx(1)
+
+
+def test_the_order_in_which_lineages_are_named_does_not_matter():
+    adata = lc.datasets.simulate_lineage(400, 30, 3, random_state=0)
+    names = ["lineage_1", "lineage_2"]
+    fits = [lc.TrendClusterer(lineage=order, alpha=None, random_state=0).fit(adata) for order in (names, names[::-1])]
+    assert compare(*fits).genes["correlation"].min() == pytest.approx(1)

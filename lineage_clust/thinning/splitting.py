@@ -132,7 +132,7 @@ def check_counts(values: np.ndarray) -> None:
         wrong = ~((values >= 0) & (values == np.rint(values)) & (values < np.inf))
     if wrong.any():
         raise ValueError(
-            f"Only counts can be split, but there is the value {values[wrong][0].item():.4g}. Pass the layer of counts as "
+            f"Only counts can be split, but there is the value {values[wrong][0]!s}. Pass the layer of counts as "
             "layer=...; estimated counts can be rounded (numpy.rint)."
         )
     # larger integers are not all representable, and parts would not add up

@@ -69,8 +69,8 @@ def test_poisson_splitting_of_overdispersed_counts_leaves_the_parts_correlated()
 
 
 def test_values_that_are_no_counts_are_refused():
-    for value in (0.5, -1.0, np.nan, np.inf):
-        with pytest.raises(ValueError, match="Only counts can be split"):
+    for value in (0.5, -1.0, 1_000_000.5, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"Only counts can be split, but there is the value {value}\\."):
             Splitter(0.5, np.zeros(1), 0).parts(np.array([[value]]))
 
 
