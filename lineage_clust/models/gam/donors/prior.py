@@ -14,7 +14,9 @@ _N_STEPS, _N_SETTLING, _N_ROUGH = 6, 1, 50  # with 12 or 60 steps, rates of fals
 _STRETCH = 1.5  # over-relaxation of the steps; the plain fixed point is slow, and twice this value may diverge
 _N_COARSE = 6  # number of variances besides 0, with which the shape is estimated
 _N_FINE = 9  # number of variances in that range
-LARGEST = 30.0  # times the residual variance
+LARGEST = 30.0  # times the residual variance, unless more genes than `_FEW_BEYOND` have larger ones
+_FEW_BEYOND, _MOST_COARSE = 0.01, 12
+_CELLS_PER_DONOR = 10  # with fewer, a large variance of levels may be noise between cells
 _LARGEST_LOG = 10.0  # if the residual variance is known, and these are variances on the link scale
 _NOTABLE = 0.02  # minimum probability of a variance for a gene
 _SELDOM = 1e-3
@@ -42,7 +44,7 @@ def learn(sums: DonorSums) -> VarianceGrid:
         return VarianceGrid(usual, grid(*2 * [coarse_axis(sums)]))
     chosen = np.unique(np.linspace(0, sums.n_genes - 1, min(sums.n_genes, _N_LEARNING)).round().astype(int))
     some = sums.take(chosen)
-    axis = coarse_axis(sums)
+    axis = coarse_axis(some)
     shape, variances, n_informative = usual, grid(axis, axis), 0.0
     for step in range(_N_STEPS):
         shape, n_informative, share = _improved(some, shape, variances)
@@ -51,17 +53,33 @@ def learn(sums: DonorSums) -> VarianceGrid:
     trust = n_informative / (n_informative + _PRIOR_GENES * (sums.n_donors - 1))
     shape = trust * shape + (1 - trust) * usual
     wider = np.sqrt(axis[1] / axis[0])
-    fine = np.geomspace(axis[0] / wider, axis[-1] * wider, _N_FINE)
+    fine = np.geomspace(axis[0] / wider, axis[-1] * wider, round(_N_FINE * len(axis) / _N_COARSE))
     return VarianceGrid(shape, grid(fine, fine))
 
 
 def coarse_axis(sums: DonorSums) -> np.ndarray:
     """Return variances `(n,)` from hardly detectable to larger than any that occurs."""
     if not sums.known_scale:
-        return np.geomspace(0.3 * sums.n_donors / sums.n_cells, LARGEST, _N_COARSE)
+        axis = np.geomspace(0.3 * sums.n_donors / sums.n_cells, LARGEST, _N_COARSE)
+        many = sums.n_cells >= _CELLS_PER_DONOR * sums.n_donors
+        while many and len(axis) < _MOST_COARSE and _share_at_the_end(sums, axis) > _FEW_BEYOND:
+            axis = np.append(axis, axis[-1] ** 2 / axis[-2])
+        return axis
     has_level = np.any(sums.random[:, 0])
     information = sums.donor_grams[:, :, 0, 0] if has_level else sums.information / sums.n_modes
     return np.geomspace(np.clip(0.3 / max(np.median(information), 1e-300), 1e-3, 0.03), _LARGEST_LOG, _N_COARSE)
+
+
+def _share_at_the_end(sums: DonorSums, axis: np.ndarray) -> float:
+    """Return the fraction of the genes for which the largest variance of levels is the most likely.
+
+    That of curves is no evidence: if donors have few cells, they may pass through all of them.
+    """
+    if sums.n_genes == 0:
+        return 0.0
+    variances = grid(axis, axis)
+    best = turn(sums, usual_shape(sums.n_modes)).likelihoods(variances).argmax(axis=0)
+    return float(np.mean(variances.shift[best] == axis[-1]))
 
 
 def usual_shape(n_modes: int) -> np.ndarray:

@@ -195,6 +195,22 @@ def test_few_cells_do_not_make_genes_significant(n_cells, n_donors):
     assert np.nanmin(fit.pvalue_) > 1e-8
 
 
+@pytest.mark.parametrize("noise", [0.5, 0.02, 0.005])
+def test_little_noise_between_cells_beside_large_differences_between_donors(noise):
+    """Imputed expression, and means of many cells: variances between donors of up to 10,000 times that between cells."""
+    rng, smoother = np.random.default_rng(0), BSplineSmoother(10)
+    donors, shape = rng.integers(0, 8, 800), (8, 300)
+    time = rng.random(800)
+    levels, slopes = rng.normal(0, 0.5, shape), rng.normal(0, 0.5, shape)
+    Y = levels[donors] + slopes[donors] * time[:, None] + rng.normal(0, noise, (800, 300))
+    design = smoother.fit_transform(time[:, None])
+    trends = GAM().fit(design, Y, penalty=smoother.penalty_, groups=donors)
+    conditions = ConditionGAM().fit(design, Y, donors >= 4, penalty=smoother.penalty_, groups=donors)
+    for pvalue in (trends.pvalue_, *conditions.pvalues_.values()):
+        assert np.mean(pvalue < 0.05) < 0.09
+        assert np.mean(pvalue < 0.01) < 0.04
+
+
 def test_designs_without_a_constant_have_shifts_too():
     time, donors, _, _, Y = donors_data(curve=0)
     columns = np.column_stack([time - 0.5, (time - 0.5) ** 3])
