@@ -138,11 +138,11 @@ class Table:
             extremes,
         )
 
-    def merge(self, other: Table, genes: Any = slice(None)) -> Table:
-        """Add the sums over other cells to those of some genes, in place, and return all."""
+    def merge(self, other: Table, genes: Any = slice(None), nodes: slice = slice(None)) -> Table:
+        """Add the sums over other cells to those of some genes at some nodes, in place, and return all."""
         for name in ("sums", "squares", "histogram", "statistics"):
             if len(getattr(other, name)):
-                getattr(self, name)[genes] += getattr(other, name)
+                getattr(self, name)[(genes, nodes) if name in ("sums", "squares") else genes] += getattr(other, name)
         for bound, column in ((np.minimum, bins.LEAST), (np.maximum, bins.MOST), (np.maximum, bins.MOST_SCALED)):
             self.extremes[genes, column] = bound(self.extremes[genes, column], other.extremes[:, column])
         return self

@@ -7,10 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ....expression.counts.table import Table, count_table
+from ....expression.counts.table import Table
 from ..pirls.grid import POWERS, Grid, grid_of_cells, wanted_for
 from ..pirls.grouped_design import GroupedDesign
 from ..pirls.problem import Cells
+from .tables import table_of_strata
 
 _WORTHWHILE = 2  # cells per node
 # The same at nodes of negative weight, where the losses of these families have no minimum
@@ -73,7 +74,7 @@ class DonorTable:
     def of(self, Y) -> Table:
         """Return the sums."""
         if self._table is None:
-            self._table = count_table(Y, self.grid.shares, wanted_for(self.family, Y.shape)).answer()
+            self._table = table_of_strata(Y, self.grid, wanted_for(self.family, Y.shape))
         return self._table
 
     def of_all_donors(self, Y, grid: Grid) -> Table | None:

@@ -40,6 +40,7 @@ class Grid:
 
     rows : `(n_nodes, n_columns)` rows of the design.
     offset : `(n_nodes,)`.
+    strata : `(n_nodes,)` number of the combination of covariates and group.
     n_offsets : Number of nodes of each place, which differ only in their offset; they are consecutive.
     shares : Interpolation weights of the cells.
     groups : `(n_nodes,)` group of each node, or `None`.
@@ -63,6 +64,7 @@ class Grid:
 
     rows: np.ndarray
     offset: np.ndarray
+    strata: np.ndarray
     n_offsets: int
     shares: Shares
     groups: np.ndarray | None = None
@@ -134,7 +136,8 @@ def make_grid(
         offset if log_link else np.zeros(len(weights)), len(stratum_rows) * n_places * n_off, along_offset,
     )  # fmt: skip
     return Grid(
-        rows.reshape(-1, len(design.penalty)), np.tile(offset_nodes, len(stratum_rows) * n_places), n_off, shares,
+        rows.reshape(-1, len(design.penalty)), np.tile(offset_nodes, len(stratum_rows) * n_places),
+        np.repeat(np.arange(len(stratum_rows)), n_places * n_off), n_off, shares,
         None if stratum_groups is None else np.repeat(stratum_groups, n_places * n_off),
     )  # fmt: skip
 
@@ -146,7 +149,7 @@ def grid_of_cells(
     n_cells = len(weights)
     offset, every = np.zeros(n_cells) if offset is None else offset, np.arange(n_cells)
     shares = Shares(every, np.ones((n_cells, 1)), weights, offset if log_link else np.zeros(n_cells), n_cells)
-    return Grid(dense(design.matrix), offset, 1, shares, groups)
+    return Grid(dense(design.matrix), offset, every, 1, shares, groups)
 
 
 def _strata(extra: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:

@@ -88,7 +88,7 @@ def test_groups_share_no_node():
     grid = make_grid(design, w, offset, TOLERANCE, groups=groups)
     own = grid.shares.of_weights()
     for group in range(4):
-        inside = grid.groups == group
+        inside = grid.strata == group
         assert own[inside].sum() == pytest.approx(w[groups == group].sum())
     b = np.sin(np.linspace(0, 6, 20))
     assert relative_error(grid, design, w, offset, b, np.exp) < TOLERANCE

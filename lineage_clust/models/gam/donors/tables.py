@@ -1,0 +1,69 @@
+"""Sums of expression over the nodes of a grid with many strata, such as donors, of which a block of cells has only a few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from ....expression.counts.table import Shares, Table, Wanted, block_table, count_table
+from ....expression.storage.blocks import BlockedExpression
+from ..pirls.grid import Grid
+
+_MOST_STRATA = 64
+
+
+def table_of_strata(Y, grid: Grid, wanted: Wanted) -> Table:
+    """Return the Table of expression, as :func:`lineage_clust.expression.counts.table.count_table` requests it.
+
+    A whole table takes tens of MB, and each of the threads would fill and add one for a few blocks of cells at a time. Here
+    these are tables of the strata that occur.
+    """
+    shares, stored = grid.shares, Y.stored if isinstance(Y, BlockedExpression) else Y
+    n_strata = int(grid.strata.max()) + 1
+    if not 1 < n_strata <= _MOST_STRATA or getattr(stored, "format", "") != "csr":
+        return count_table(Y, shares, wanted).answer()
+    if not isinstance(Y, BlockedExpression):
+        Y = BlockedExpression(Y, keeps_totals=False)
+    n_nodes = shares.n_nodes // n_strata
+
+    def arguments(cells) -> tuple:
+        return shares[cells], n_nodes, wanted
+
+    table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
+    for genes, found in Y.reduce(_block_of_strata, arguments, all_cells=False):
+        for stratum, part in found.tables.items():
+            table.merge(part, genes, slice(stratum * n_nodes, (stratum + 1) * n_nodes))
+    return table
+
+
+@dataclass
+class _OfStrata:
+    """Tables by stratum."""
+
+    tables: dict[int, Table]
+
+    def merge(self, other: _OfStrata) -> _OfStrata:
+        for stratum, table in other.tables.items():
+            self.tables[stratum] = self.tables[stratum].merge(table) if stratum in self.tables else table
+        return self
+
+
+def _block_of_strata(
+    block: sparse.csr_array,
+    kept: np.ndarray | None,
+    shares: Shares,
+    n_nodes: int,
+    wanted: Wanted,
+    into: _OfStrata | None = None,
+) -> _OfStrata:
+    """Add a block of cells to the tables of their strata, each with `n_nodes` nodes."""
+    found, kept = _OfStrata({}) if into is None else into, np.arange(block.shape[0]) if kept is None else kept
+    strata = shares.starts // n_nodes
+    for stratum in np.unique(strata).tolist():
+        own = np.flatnonzero(strata == stratum)
+        some = replace(shares[own], n_nodes=n_nodes)
+        some = replace(some, starts=some.starts - stratum * n_nodes)
+        found.tables[stratum] = block_table(block, kept[own], some, wanted, False, found.tables.get(stratum))
+    return found
