@@ -27,9 +27,6 @@ class _CubicSmoother(BaseSmoother):
         penalty = left.T @ (gaps * (2 * left + right)) + right.T @ (gaps * (2 * right + left))
         return (penalty + penalty.T) / 12
 
-    def _curves(self, knots: np.ndarray) -> CubicSpline:
-        raise NotImplementedError
-
 
 class CubicSplineSmoother(_CubicSmoother):
     """Natural cubic regression splines (mgcv's "cr").

@@ -25,6 +25,7 @@ from ...utils.constraints import (
 )
 from ..families import FAMILIES, check_family
 
+_FEWEST_GROUPS = 4
 _FLAG_OR_AUTO = Constraint(
     "True, False or 'auto'", lambda value: isinstance(value, (bool, str)) and value in (True, False, "auto")
 )
@@ -161,9 +162,6 @@ def check_covariates(covariates, n_cells: int) -> np.ndarray | None:
     return covariates
 
 
-FEWEST = 4
-
-
 def can_be_replicates(family: str, link: str) -> bool:
     """Return whether donors can be replicates of a family with a link."""
     return link in (("identity",) if family == "gaussian" else ("log", "logit"))
@@ -199,9 +197,9 @@ def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
     """
     used = weights > 0
     codes, names = used_labels("groups", groups, used)
-    if len(names) < FEWEST:
+    if len(names) < _FEWEST_GROUPS:
         raise ValueError(
-            f"With groups, at least {FEWEST} of them need cells of positive weight, because the variation between "
+            f"With groups, at least {_FEWEST_GROUPS} of them need cells of positive weight, because the variation between "
             f"donors cannot be estimated from fewer; got {len(names)} ({shortened(names.tolist())}). Leave groups "
             "out, and report p-values as those of these donors only."
         )
