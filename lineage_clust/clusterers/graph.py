@@ -69,7 +69,7 @@ class GraphClusterer(FittedClusters):
         Objective function: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain supports only modularity.
     resolution : "auto" or float, default="auto"
-        "auto" selects clear groups of rows if there are any, else it divides the continuum that they form, see Notes.
+        "auto" selects groups of rows if there are any, else it divides the continuum that they form, see Notes.
         With a number, clusters are the communities at this resolution; larger values give more clusters. Ignored by
         "Surprise" and "Significance". scanpy's default is 1.0.
     n_clusters : int or None, default=None
@@ -147,8 +147,11 @@ class GraphClusterer(FittedClusters):
     they are *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in which
     boundaries are arbitrary. It is divided in two again and again by k-means, as long as the two are distinct by support
     and correlation and the division explains enough variance. This share hardly depends on the sample of cells, and
-    further divisions leave other boundaries as they are, so that partitions of similar data agree. The rows finally move
-    to the nearest mean, by k-means, only if this explains as much as a division has to. With at most ``2 * n_neighbors``
+    further divisions leave other boundaries as they are, so that partitions of similar data agree. The last divisions
+    must also explain 28 % of the variance within their cluster: the rows of a group that deviate from its mean in many
+    directions stay together [8]_. Finally, rows move to the nearest mean, or merged clusters that would not be divided
+    are used (*overlapping groups*), if this explains clearly more: `min_explained`, where each cluster less counts as
+    much as well. With at most ``2 * n_neighbors``
     rows, every row starts as its own cluster, and connectivity is evaluated on the graph that connects each row to its
     nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are unknown. The support of a
     division in two is then the agreement of those of two random halves of the rows [7]_, and other support is not
@@ -175,6 +178,7 @@ class GraphClusterer(FittedClusters):
        Learning Research 25 (57), 1-35.
     .. [7] Tibshirani & Walther (2005), Cluster validation by prediction strength, Journal of Computational and Graphical
        Statistics 14, 511-528.
+    .. [8] Flury (1990), Principal points, Biometrika 77, 33-41.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Search for the number of clusters: clear groups of rows, or a continuum that is divided in two again and again."""
+"""Search for the number of clusters: groups of rows, or a continuum that is divided in two again and again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_LEAVES = 60
 _STEPS_BETWEEN_MERGES = 3
 _CERTAIN = 0.95  # confidence of a row
 _MOST_MOVES = 10
-_Measures = tuple[float, float, float, float]  # support, connectivity, correlation, share that is explained
+_Measures = tuple[float, float, float, float, float]  # as the arrays of a StabilityCurve, in its order
 
 
 class Found(NamedTuple):
@@ -28,12 +28,17 @@ class Found(NamedTuple):
 
 
 class _Division(NamedTuple):
-    """A cluster, the rows `(n_rows,)` to split off, how distinct the two are, and what the division explains."""
+    """A cluster, the rows `(n_rows,)` to split off, and how distinct the two are.
+
+    explained : Share of the squared deviations of all curves that the division explains.
+    within : Share of the squared deviations of the curves of the cluster from their mean that it explains.
+    """
 
     cluster: int
     second: np.ndarray
     pairs: Pairs
     explained: float
+    within: float
 
 
 def finest_groups(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -69,7 +74,7 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
 
 
 def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> Found:
-    """Return the clear groups of the rows if there are any, else the parts of the continuum that the rows form.
+    """Return the clear groups of the rows if there are any, else the parts of the continuum, or overlapping groups.
 
     Groups are clear, whatever their sizes, if all pairs are distinct by a factor of three, or have a gap between them, and
     none of them can be divided into two that are distinct. In a continuum, boundaries are arbitrary. It is divided in two
@@ -87,58 +92,114 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
         if following is None or following.pairs.blur(bounds).max() > 1:
             partitions = [path[n] for n in sorted(path) if n <= n_clusters]
             measured = [_least(compare_pairs(material, labels)) for labels in partitions]
-            return _found(material, partitions, measured, following, bounds)
-    return divided(material, bounds)
+            if following is not None:
+                measured.append(_least(following.pairs))
+            return _found(material, partitions, measured, bounds)
+    return divided(material, bounds, path)
 
 
-def divided(material: Material, bounds: Bounds) -> Found:
+def divided(material: Material, bounds: Bounds, path: dict[int, np.ndarray] | None = None) -> Found:
     """Return the partition by division in two again and again, that which explains most first.
 
     A cluster is divided if this explains enough of the squared deviations of all curves, which hardly depends on the
     sample of cells, and if the two are distinct by support and correlation. Connectivity is not used, because the weight
-    expected by chance depends on the size of the cluster. Finally, boundaries are moved by k-means if this explains as much
-    as a division has to: then the first divisions cut through groups.
+    expected by chance depends on the size of the cluster. Divisions of clusters without a leading direction are undone if
+    their parts are not divided: those of several groups, in many directions, are needed to reach the groups.
+
+    Finally, boundaries are moved by k-means, or a merged partition is used, if the divisions cut through overlapping
+    groups: if this explains as much more as a division has to, where each cluster less counts as much as well.
+
+    path : Partitions by number of clusters, as returned by :func:`merging_path`.
     """
-    labels = np.zeros(len(material.rows), dtype=int)
-    partitions, measured, possible = [labels], [_least(None)], _divisions(material, labels, [0])
-    while made := [division for division in possible if _is_made(division, bounds)]:
-        division = max(made, key=lambda one: one.explained)
-        labels = np.where(division.second, len(partitions), labels)
-        possible = [one for one in possible if one is not division]
-        possible += _divisions(material, labels, [division.cluster, len(partitions)])
-        partitions.append(labels)
-        measured.append(_of_continuum(division))
-    moved = refine(material.rows, labels)
-    if moved.max() == labels.max() and _explained(material, moved) - _explained(material, labels) >= bounds.explained:
+    labels, made = np.zeros(len(material.rows), dtype=int), list[_Division]()
+    possible = _divisions(material, labels, [0])
+    while passing := [division for division in possible if _is_made(division, bounds)]:
+        made.append(max(passing, key=lambda one: one.explained))
+        labels = np.where(made[-1].second, len(made), labels)
+        possible = [one for one in possible if one is not made[-1]]
+        possible += _divisions(material, labels, [made[-1].cluster, len(made)])
+    kept = _with_direction(made, bounds)
+    partitions = [np.zeros_like(labels)]
+    for n_clusters, division in enumerate(kept, 1):
+        partitions.append(np.where(division.second, n_clusters, partitions[-1]))
+    if len(kept) < len(made):
+        possible = _divisions(material, partitions[-1], range(len(partitions)))
+    moved = refine(material.rows, partitions[-1])
+    best = _best_alternative(material, partitions[-1], [moved, *(path or {}).values()], bounds)
+    measured = [_least(None), *(_of_continuum(one) for one in kept)]
+    if best is moved:
         partitions[-1] = moved
-    following = max(possible, key=lambda one: one.explained, default=None)
-    return _found(material, partitions, measured, following, bounds, continuum=True)
+    elif best is not None and path is not None:
+        partitions = [path[n] for n in sorted(path) if n <= best.max() + 1]
+        least = [_least(compare_pairs(material, one)) for one in partitions]
+        measured = [(support, np.nan, correlation, np.nan, np.nan) for support, _, correlation, *_ in least]
+        possible = _divisions(material, best, range(best.max() + 1))
+    if possible:
+        measured.append(_of_continuum(max(possible, key=lambda one: one.explained)))
+    return _found(material, partitions, measured, bounds, nested=best is None or best is moved)
+
+
+def _with_direction(made: list[_Division], bounds: Bounds) -> list[_Division]:
+    """Return the divisions without the last ones of clusters that have no leading direction."""
+    later = [{one.cluster for one in made[number:]} for number in range(1, len(made) + 1)]
+    return [
+        one for number, one in enumerate(made, 1)
+        if one.within >= bounds.within or {one.cluster, number} & later[number - 1]
+    ]  # fmt: skip
+
+
+def _best_alternative(
+    material: Material, labels: np.ndarray, others: list[np.ndarray], bounds: Bounds
+) -> np.ndarray | None:
+    """Return which of some partitions, the first of which are `labels` moved, describes the curves clearly better.
+
+    Others have distinct clusters that would not be divided. Returns `None` if there is no such partition.
+    """
+
+    def score(one: np.ndarray) -> float:
+        return _explained(material, one) - bounds.explained * (one.max() + 1)
+
+    least, moved = score(labels) + bounds.explained, others[0]
+    for one in sorted(others, key=score, reverse=True):
+        if score(one) < least:
+            return None
+        if one is moved and one.max() == labels.max():
+            return one
+        if one is not moved and 0 < one.max() <= labels.max() and _is_final(material, one, bounds):
+            return one
+    return None
+
+
+def _is_final(material: Material, labels: np.ndarray, bounds: Bounds) -> bool:
+    """Return whether clusters are distinct by support and correlation, and none of them would be divided."""
+    support, _, correlation, *_ = _least(compare_pairs(material, labels))
+    if support < bounds.support or correlation > bounds.correlation:
+        return False
+    divisions = _divisions(material, labels, range(labels.max() + 1))
+    return not any(_is_made(one, bounds) and one.within >= bounds.within for one in divisions)
 
 
 def _found(
-    material: Material, partitions: list[np.ndarray], measured: list[_Measures], following: _Division | None,
-    bounds: Bounds, continuum: bool = False,
-) -> Found:  # fmt: skip
-    """Return the last partition without contradictions, and the measures including those of the division not made."""
+    material: Material, partitions: list[np.ndarray], measured: list[_Measures], bounds: Bounds, nested: bool = False
+) -> Found:
+    """Return the last partition without contradictions, and the measures, the last of which may be of a division not made."""
     selected = int(partitions[-1].max()) + 1
     best = without_contradictions(material, partitions[-1], bounds)
-    numbers = [int(labels.max()) + 1 for labels in partitions]
-    if following is not None:
-        numbers.append(selected + 1)
-        measured = [*measured, _of_continuum(following) if continuum else _least(following.pairs)]
-    support, connectivity, correlation, explained = (np.array(values) for values in zip(*measured, strict=True))
-    if len(material.draws) == 0 and not continuum:
+    numbers = np.array([*(labels.max() + 1 for labels in partitions), selected + 1][: len(measured)])
+    support, connectivity, correlation, explained, within = (np.array(values) for values in zip(*measured, strict=True))
+    if len(material.draws) == 0 and not nested:
         support[: len(partitions)] = np.nan  # that of the division is known, from halves of the rows
     n_found = int(best.max()) + 1
+    n_divided = max(n_found - selected, 0)
     curve = StabilityCurve(
-        np.array(numbers), support, connectivity, correlation, n_found, bounds, explained, max(n_found - selected, 0)
-    )
-    return Found(best, curve, partitions if continuum else [])
+        numbers, support, connectivity, correlation, n_found, bounds, explained, n_divided, within
+    )  # fmt: skip
+    return Found(best, curve, partitions if nested else [])
 
 
 def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) -> list[_Division]:
     """Return the divisions in two of those clusters whose rows are not all identical."""
-    found, before = [], _explained(material, labels)
+    found, tiny = [], np.finfo(float).tiny
     for cluster in clusters:
         members = np.flatnonzero(labels == cluster)
         halves = two_halves(material.rows[members])
@@ -148,7 +209,11 @@ def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) 
         second[members[halves]] = True
         tried = np.where(second, labels.max() + 1, labels)
         pairs = compare_two(material, tried, cluster, int(tried.max()))
-        found.append(_Division(cluster, second, pairs, _explained(material, tried) - before))
+        curves = material.curves[members]
+        between = curves[halves].mean(axis=0) - curves[~halves].mean(axis=0)
+        explained = halves.mean() * (~halves).sum() * (between**2).sum()
+        within, total = ((curves - curves.mean(axis=0)) ** 2).sum(), (material.curves**2).sum()
+        found.append(_Division(cluster, second, pairs, explained / max(total, tiny), explained / max(within, tiny)))
     return found
 
 
@@ -160,14 +225,14 @@ def _explained(material: Material, labels: np.ndarray) -> float:
 
 def _is_made(division: _Division, bounds: Bounds) -> bool:
     """Return whether a part of a continuum is divided."""
-    support, _, correlation, explained = _of_continuum(division)
+    support, _, correlation, explained, _ = _of_continuum(division)
     return explained >= bounds.explained and support >= bounds.support and correlation <= bounds.correlation
 
 
 def _of_continuum(division: _Division) -> _Measures:
     """Return the measures by which a continuum is divided."""
-    support, _, correlation, _ = _least(division.pairs)
-    return support, np.nan, correlation, division.explained
+    support, _, correlation, *_ = _least(division.pairs)
+    return support, np.nan, correlation, division.explained, division.within
 
 
 def without_contradictions(material: Material, labels: np.ndarray, bounds: Bounds, divide: bool = True) -> np.ndarray:
@@ -224,7 +289,8 @@ def _clear(material: Material, labels: np.ndarray, bounds: Bounds) -> bool:
 
 
 def _least(pairs: Pairs | None) -> _Measures:
-    """Return the smallest support, the largest connectivity and the largest correlation of any pair; the last is NaN."""
+    """Return the smallest support, the largest connectivity and the largest correlation of any pair; others are NaN."""
     if pairs is None or len(pairs.support) < 2:
-        return 1.0, 0.0, -1.0, np.nan
-    return float(pairs.support.min()), float(pairs.connectivity.max()), float(pairs.correlation.max()), np.nan
+        return 1.0, 0.0, -1.0, np.nan, np.nan
+    least = pairs.support.min(), pairs.connectivity.max(), pairs.correlation.max()
+    return float(least[0]), float(least[1]), float(least[2]), np.nan, np.nan

@@ -15,21 +15,23 @@ from .refinement import scores
 class StabilityCurve:
     """How distinct the clusters of partitions are and what divisions explain, as a function of the number of clusters.
 
-    The measures of clear groups are those of the least distinct pair of clusters, and those of a continuum are of the two
-    clusters into which the last division divides one.
+    The measures of groups are those of the least distinct pair of clusters, and those of a continuum are of the two clusters
+    into which the last division divides one.
 
     n_clusters : ndarray of shape (n_partitions,). Number of clusters of each partition, starting at 1.
     support : ndarray of shape (n_partitions,). Agreement beyond chance between independent halves of the data. Without
         draws, NaN for clear groups and that of halves of the rows for divisions, also for the one that is not made.
     connectivity : ndarray of shape (n_partitions,). Weight of the edges between two clusters divided by its expectation;
-        NaN for a continuum.
+        NaN for a continuum and for overlapping groups, for which it is not used.
     correlation : ndarray of shape (n_partitions,). Correlation between the means of two clusters.
     chosen : int. Selected number of clusters.
     bounds : Bounds. Thresholds that the partition had to satisfy.
     explained : ndarray of shape (n_partitions,), default=None. Share of the squared deviations of all curves that the
-        division of a continuum explains; NaN for clear groups.
+        division explains; NaN for clear and overlapping groups, except for the division that is not made.
     n_divided : int, default=0. Number of selected clusters that were split off afterwards, because their genes
         contradict the mean of the cluster they were in.
+    within : ndarray of shape (n_partitions,), default=None. Share of the squared deviations in the divided cluster that the
+        division explains; like `explained`.
     """
 
     n_clusters: np.ndarray
@@ -38,22 +40,38 @@ class StabilityCurve:
     correlation: np.ndarray
     chosen: int
     bounds: Bounds = field(default_factory=Bounds)
-    explained: np.ndarray | None = None
+    explained: np.ndarray = None  # type: ignore[assignment]  # set by __post_init__
     n_divided: int = 0
+    within: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self):
-        if self.explained is None:
-            object.__setattr__(self, "explained", np.full(len(self.n_clusters), np.nan))
+        for name in ("explained", "within"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.full(len(self.n_clusters), np.nan))
 
     @property
     def of_continuum(self) -> bool:
-        """Whether a continuum was divided, because there are no clear groups."""
-        return self.explained is not None and not np.isnan(self.explained).all()
+        """Whether a continuum was divided, because there are no clear or overlapping groups."""
+        divided = self.explained[(self.n_clusters == self.selected) | (self.selected == 1)]
+        return not np.isnan(divided).all()
+
+    @property
+    def of_overlapping(self) -> bool:
+        """Whether there are groups that are not clear but explain more than a division into two again and again."""
+        return not self.of_continuum and not np.isnan(self.explained).all()
 
     @property
     def selected(self) -> int:
         """Number of clusters to which the measures belong: those chosen without those that were split off afterwards."""
         return self.chosen - self.n_divided
+
+    @property
+    def lacks_direction(self) -> bool:
+        """Whether the next division explains enough of the variance, but too little of that within the cluster."""
+        after = self.n_clusters > self.selected
+        return bool(
+            np.any((self.within < self.bounds.within)[after] & (self.explained >= self.bounds.explained)[after])
+        )
 
     @property
     def distinct(self) -> np.ndarray:
@@ -63,6 +81,7 @@ class StabilityCurve:
             | (self.connectivity > self.bounds.connectivity)
             | (self.correlation > self.bounds.correlation)
             | (self.explained < self.bounds.explained)
+            | ((self.within < self.bounds.within) & (self.n_clusters > self.selected))
         )
 
     @property
@@ -89,10 +108,15 @@ class StabilityCurve:
             reasons.append(
                 f"correlation of means would be {self.correlation[after]:.2f} (at most {self.bounds.correlation:g})"
             )
-        if self.explained is not None and self.explained[after] < self.bounds.explained:
+        if self.explained[after] < self.bounds.explained:
             reasons.append(
                 f"the share of the variance explained by the division would be {100 * self.explained[after]:.3g} % "
                 f"(at least {100 * self.bounds.explained:g} %)"
+            )
+        elif self.lacks_direction:
+            reasons.append(
+                f"the variance explained within the divided cluster would be "
+                f"{100 * self.within[after]:.3g} % (at least {100 * self.bounds.within:g} %)"
             )
         text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
         found = "There is 1 cluster" if selected == 1 else f"{selected} clusters are distinct"

@@ -26,7 +26,9 @@ _MEASURES = (
     ("connectivity", "connectivity (edges over chance)", "#D55E00", "s-", False),
     ("correlation", "correlation of means", "#007A5A", "^-", False),
     ("explained", "explained (share of variance)", "#8B5A8C", "D-", True),
+    ("within", "within cluster (share explained)", "#A6611A", "v-", True),
 )
+_SHARES = ("explained", "within")
 _HIGHEST = 1.5
 
 
@@ -47,11 +49,12 @@ def plot_stability(
 
     Notes
     -----
-    The text above states why this number was chosen, and rings mark the measures that rule out the next number. Clear
-    groups have the measures of the least distinct pair of clusters; those of a continuum are of the two clusters into which
-    the last division divides one, and the share of the variance that it explains has a logarithmic axis on the right.
-    Support and share must be above their thresholds, connectivity and correlation below theirs; otherwise points are open.
-    Connectivity is truncated at 1.5. The chosen number is shaded, without clusters of genes that contradict their cluster.
+    The text above states why this number was chosen, and rings mark the measures that rule out the next number. Groups have
+    the measures of the least distinct pair of clusters; those of a continuum are of the two clusters into which the last
+    division divides one. The share of the variance that a division explains has a logarithmic axis on the right; that within
+    the cluster is drawn if it rules out the next number. Support and shares must be above their thresholds, connectivity and
+    correlation below theirs; otherwise points are open. Connectivity is truncated at 1.5. The chosen number is shaded,
+    without clusters of genes that contradict their cluster.
 
     Examples
     --------
@@ -70,11 +73,12 @@ def plot_stability(
     ax = axes_for(ax, (5.2, 3.6), figsize, dpi)
     several = curve.n_clusters >= 2
     numbers = curve.n_clusters[several]
-    axes: dict[str, Any] = {"explained": _axis_of_shares(ax, curve)} if curve.of_continuum else {}
+    with_shares = not np.isnan(curve.explained).all()
+    axes: dict[str, Any] = dict.fromkeys(_SHARES, _axis_of_shares(ax, curve)) if with_shares else {}
     for name, label, tone, style, above in _MEASURES:
         color, on = legible(tone), axes.get(name, ax)
         values, bound = getattr(curve, name)[several], getattr(curve.bounds, name)
-        if np.isnan(values).all():
+        if np.isnan(values).all() or (name == "within" and not curve.lacks_direction):
             continue
         shown = _shown(name, values)
         kept = values >= bound if above else values <= bound
@@ -86,7 +90,8 @@ def plot_stability(
         )
         on.axhline(bound, color=color, lw=0.9, ls=":", zorder=1)
     ax.axvspan(curve.selected - 0.4, curve.selected + 0.4, color=ink(0.8), alpha=0.15, lw=0, zorder=0)
-    lines = [line for one in (ax, *axes.values()) for line in one.lines]
+    every = list(dict.fromkeys((ax, *axes.values())))
+    lines = [line for one in every for line in one.lines]
     keys: list[Any] = [line for line in lines if not line.get_label().startswith("_")]
     if any(line.get_gid() == "missed" and np.size(line.get_xdata()) for line in lines):
         keys += ax.plot([], [], "o", color=ink(0.8), ms=5, mfc=ax.get_facecolor(), label="open: violates threshold")
@@ -98,7 +103,8 @@ def plot_stability(
     highest = max(np.nanmax(getattr(curve, name)[several], initial=0.0) for name, *_ in _MEASURES)
     ticks = np.arange(0.0, _HIGHEST + 0.1, 0.5)
     ax.set_yticks(ticks, [f"{'≥ ' if tick == _HIGHEST < highest else ''}{tick:.1f}" for tick in ticks])
-    ax.set(xlabel="number of clusters", ylabel="support, correlation" if axes else "least distinct two clusters")
+    ylabel = "support, correlation" if curve.of_continuum else "least distinct two clusters"
+    ax.set(xlabel="number of clusters", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     settle_layout(ax.figure.figure)
@@ -110,7 +116,7 @@ def plot_stability(
     texts = [str(key.get_label()) for key in keys]
     if narrow:
         ax.set_ylabel(ax.get_ylabel().removesuffix(" clusters"))
-        for one in (ax, *axes.values()):
+        for one in every:
             one.xaxis.label.set_size(_FONT)
             one.yaxis.label.set_size(_FONT)
             one.tick_params(labelsize=_FONT)
@@ -123,10 +129,10 @@ def plot_stability(
 
 
 def _axis_of_shares(ax, curve: StabilityCurve) -> Axes:
-    """Return an axes for the share of the variance that divisions explain, whose logarithmic axis is on the right."""
+    """Return an axes for the shares of the variance that divisions explain, whose logarithmic axis is on the right."""
     from matplotlib.ticker import NullLocator
 
-    right, color = ax.twinx(), legible(_MEASURES[-1][2])
+    right, color = ax.twinx(), legible(_MEASURES[3][2])
     lowest = max(np.nanmin(np.append(np.array(curve.explained), curve.bounds.explained)), 1e-3)
     right.set(yscale="log", ylim=(lowest / 2, 1.0), ylabel="explained variance")
     ticks = [tick for tick in (0.001, 0.01, 0.1, 1.0) if tick >= lowest / 2]
@@ -141,7 +147,7 @@ def _axis_of_shares(ax, curve: StabilityCurve) -> Axes:
 
 def _shown(name: str, values: np.ndarray) -> np.ndarray:
     """Return values within the limits of their axis."""
-    return np.maximum(values, 5e-4) if name == "explained" else np.clip(values, -0.05, _HIGHEST)
+    return np.maximum(values, 5e-4) if name in _SHARES else np.clip(values, -0.05, _HIGHEST)
 
 
 def _say_what_decided(ax, axes: dict[str, Any], curve: StabilityCurve, width: float, font: float) -> None:
@@ -153,6 +159,8 @@ def _say_what_decided(ax, axes: dict[str, Any], curve: StabilityCurve, width: fl
         after = following[0]
         for name, _, color, _, above in _MEASURES:
             value, bound = getattr(curve, name)[after], getattr(curve.bounds, name)
+            if name == "within" and not curve.lacks_direction:
+                continue
             if (value < bound) if above else (value > bound):
                 at = curve.n_clusters[after], _shown(name, value)
                 ring = {"facecolors": "none", "edgecolors": color, "linewidths": 1.2, "clip_on": False}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._version import __version__
 from ..contracts.capabilities import fitted_value
 from ..errors import counted
 from ..results.result import FitResult
 from .facts import counts, listed, names_of
+
+if TYPE_CHECKING:
+    from ..clusterers.stability import StabilityCurve
 
 _CITED = {
     "psplines": "Eilers PHC, Marx BD (1996). Flexible smoothing with B-splines and penalties. Statistical Science 11, "
@@ -121,13 +126,26 @@ def _number(result: FitResult) -> str:
         return (
             f". There are no clear groups among its communities. The trends were therefore divided in two again and again by "
             f"k-means, as long as the two are distinct, by the {distinct}, and the division explains at least "
-            f"{100 * clusterer.min_explained:g} % of the variance of the scaled trends{contrary}"
+            f"{_shares(curve)}{contrary}"
+        )
+    if curve.of_overlapping:
+        return (
+            f"; its communities were merged{refined}. There are no clear groups among them, but overlapping ones that "
+            f"explain more of the variance than divisions in two. They are distinct by the {distinct}, and no division of "
+            f"one of them into two that are distinct explains at least {_shares(curve)}{contrary}"
         )
     return (
         f"; its communities were merged{refined}. The number of clusters is the largest for which no cluster can be divided "
         f"into two distinct ones, and all pairs have a gap between them or are distinct by a factor of three. Clusters are "
         f"distinct by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by "
         f"chance), the {distinct}{contrary}"
+    )
+
+
+def _shares(curve: StabilityCurve) -> str:
+    return (
+        f"{100 * curve.bounds.explained:g} % of the variance of the scaled trends and, if it is the last one, "
+        f"{100 * curve.bounds.within:g} % of that within the cluster"
     )
 
 

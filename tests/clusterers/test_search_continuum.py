@@ -98,6 +98,74 @@ def test_coarser_levels_of_the_tree_are_those_that_were_divided():
         assert adjusted_rand_score(labels, clusterer.cut(n_clusters=n_clusters).labels_) > 0.99
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_overlapping_groups_are_not_cut_through(seed):
+    """Divided in two again and again, there were up to nine clusters, and an ARI down to 0.77."""
+    peaks = np.linspace(0.05, 0.95, 6)[:, None]
+    X, draws, truth = noisy(np.exp(-(((TIME - peaks) / 0.15) ** 2)), [40] * 6, 0.6, seed=seed)
+    clusterer = GraphClusterer(random_state=0).fit(X, draws=draws)
+    assert clusterer.n_clusters_ == 6
+    assert adjusted_rand_score(truth, clusterer.labels_) > 0.9
+    assert not clusterer.stability_.of_continuum
+
+
+def test_the_measures_of_overlapping_groups_are_those_of_all_pairs():
+    peaks = np.linspace(0.05, 0.95, 6)[:, None]
+    X, draws, _ = noisy(np.exp(-(((TIME - peaks) / 0.15) ** 2)), [40] * 6, 0.6, seed=1)
+    clusterer = GraphClusterer(random_state=0).fit(X, draws=draws)
+    curve = clusterer.stability_
+    assert curve.of_overlapping
+    assert curve.n_clusters.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert np.isnan(curve.connectivity[1:]).all()
+    assert np.isnan(curve.explained[:-1]).all()
+    assert curve.explained[-1] < 0.015
+    assert curve.why == (
+        "With 7 clusters, support would be 0.27 (at least 0.3), the share of the variance explained by the division 1.07 % "
+        "(at least 1.5 %)."
+    )
+    for n_clusters in range(2, 6):
+        pairs = list(zip(clusterer.labels_, clusterer.cut(n_clusters=n_clusters).labels_, strict=True))
+        assert len(set(pairs)) == 6
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_groups_that_deviate_in_many_directions_are_not_divided(seed):
+    """Each was divided in two or three, which every sample of the data does in another direction."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([0, 1], 80)
+    X = zscored(bumps(3))[truth] + smooth_noise(rng, 160, 0.6)
+    clusterer = GraphClusterer(random_state=0).fit(X, draws=[X + smooth_noise(rng, 160, 0.1) for _ in range(6)])
+    assert clusterer.n_clusters_ == 2
+    assert adjusted_rand_score(truth, clusterer.labels_) > 0.95
+    curve = clusterer.stability_
+    assert curve.of_continuum
+    assert curve.explained[-1] > curve.bounds.explained
+    assert curve.distinct.tolist() == [True, True, False]
+    assert curve.why == (
+        f"With 3 clusters, the variance explained within the divided cluster would be "
+        f"{100 * curve.within[-1]:.3g} % (at least 28 %)."
+    )
+
+
+def test_a_division_explains_its_share_of_the_squares_within_the_cluster():
+    _, X, draws = gradual(np.random.default_rng(0))
+    found = divided(material_of(X, draws), Bounds(explained=0.05))
+    curves = X - X.mean(axis=1, keepdims=True)
+    first = found.coarser[1]
+    left = sum(((curves[first == k] - curves[first == k].mean(axis=0)) ** 2).sum() for k in (0, 1))
+    np.testing.assert_allclose(found.curve.within[1], 1 - left / ((curves - curves.mean(axis=0)) ** 2).sum())
+
+
+def test_divisions_of_several_groups_in_many_directions_are_made_to_reach_the_groups():
+    rng = np.random.default_rng(0)
+    corners = np.eye(8)[np.repeat(np.arange(8), 40)] + rng.normal(0, 0.2, (320, 8))
+    found = divided(
+        material_of(corners, np.array([corners + rng.normal(0, 0.02, corners.shape) for _ in range(4)])), Bounds()
+    )
+    assert found.curve.within[1] < Bounds().within
+    assert found.labels.max() >= 7
+
+
 @pytest.mark.parametrize("sizes", [[40, 40, 40], [200, 10, 15]])
 def test_clear_groups_are_found_at_any_size(sizes):
     X, draws, truth = noisy(bumps(3), sizes, 0.3)

@@ -183,9 +183,42 @@ def test_shares_near_their_threshold_can_be_told_apart():
     np.testing.assert_allclose(ring.get_offsets(), [[4, 0.0099]])
 
 
+def without_direction():
+    nan = np.nan
+    return replace(
+        of_continuum(), explained=np.array([nan, 0.2, 0.03, 0.02]), within=np.array([nan, 0.5, 0.3, 0.22])
+    )  # fmt: skip
+
+
+def test_a_cluster_without_a_leading_direction_is_seen():
+    curve = without_direction()
+    ax = plot_stability(curve)
+    (right,) = [other for other in ax.figure.axes if other is not ax]
+    (ring,) = [part for part in right.collections if part.get_gid() == "decided"]
+    np.testing.assert_allclose(ring.get_offsets(), [[4, 0.22]])
+    said = [text.replace("\N{NO-BREAK SPACE}", " ") for text in labels_of(ax)]
+    assert "within cluster (share explained), ≥ 28 %" in said
+    assert "within the divided cluster" in ax.get_title(loc="left").replace("\n", " ")
+    shown = plot_stability(replace(curve, explained=of_continuum().explained))
+    assert not any("within" in text for text in labels_of(shown))
+
+
+def test_the_division_of_overlapping_groups_that_is_not_made_has_an_axis():
+    nan = np.nan
+    curve = replace(of_continuum(), explained=np.array([nan, nan, nan, 0.0099]))
+    assert curve.of_overlapping
+    ax = plot_stability(curve)
+    (right,) = [other for other in ax.figure.axes if other is not ax]
+    assert right.get_yscale() == "log"
+    assert ax.get_ylabel() == "least distinct two clusters"
+    (ring,) = [part for part in right.collections if part.get_gid() == "decided"]
+    np.testing.assert_allclose(ring.get_offsets(), [[4, 0.0099]])
+
+
 @pytest.mark.parametrize("width", [2.5, 5, 9])
-def test_both_axes_of_a_continuum_have_room(overlaps, left_out, width):
-    ax = plot_stability(of_continuum(), figsize=(width, 3.5))
+@pytest.mark.parametrize("made", [of_continuum, without_direction])
+def test_both_axes_of_a_continuum_have_room(overlaps, left_out, made, width):
+    ax = plot_stability(made(), figsize=(width, 3.5))
     ax.figure.canvas.draw()
     assert "\n%" not in ax.get_title(loc="left")
     texts = [ax.title, ax._left_title, *ax.get_legend().get_texts()]

@@ -203,6 +203,15 @@ def test_methods_say_how_the_number_of_clusters_came_about(adata):
     fitted.clusterer_.stability_ = replace(curve, n_divided=1)
     assert "Genes that contradict the mean of their cluster were then divided off: " in methods(fitted._result)[0]
     assert "cells, not donors, are the replicates" in text
+    shares = np.full((2, len(curve.n_clusters)), np.nan)
+    for known, said in ((slice(1, None), "divided in two again and again"), (slice(-1, None), "overlapping ones")):
+        shares[:, known] = 0.02
+        explained, within = shares
+        fitted.clusterer_.stability_ = replace(curve, explained=explained.copy(), within=within.copy())
+        text, _ = methods(fitted._result)
+        assert said in text
+        assert "at least 1.5 % of the variance of the scaled trends and, if it is the last one, 28 % of that" in text
+        shares[:] = np.nan
     text, _ = methods(fitted.cut(n_clusters=fitted.n_clusters_ + 1)._result)
     assert "the number of clusters was set" in text
 
