@@ -98,7 +98,8 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Scaling of trends before clustering.
     alpha : float, default=0.01
         A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all genes
-        whose fit converged and explains more than a constant.
+        whose fit converged and explains more than a constant. If the number of clusters is estimated, clusters whose
+        genes may all be false discoveries are left out; `note` in `gene_table_` names them.
     min_deviance_explained : float, default=None
         A gene is clustered only if its trend explains at least this fraction of the deviance.
     min_range : float, default=None

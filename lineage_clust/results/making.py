@@ -31,6 +31,7 @@ from ..trends.preparing import check_callback
 from ..trends.trends import concatenate
 from ..utils.memory import check_points
 from ..utils.types import Names
+from .chance import in_clusters_by_chance
 from .gating import Gate, warn_of_unsuccessful
 from .grouping import draws_for, genes_to_group, group
 from .module_scores import moments
@@ -38,6 +39,7 @@ from .result import FitResult
 from .tables import cluster_means, deciding_table
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
 DEFAULTS: dict[str, type] = {"smoother": BSplineSmoother, "model": GAM, "clusterer": GraphClusterer}
@@ -98,9 +100,14 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     grouped = genes_to_group(scaled, decisions, gate)
     _log.info("Clustering %s, whose trends pass the thresholds.", counted(len(grouped), "gene"))
     seed = check_random_state(settings.random_state).randint(2**31 - 1)
-    chosen_genes = [trends.genes[gene] for gene in grouped]
-    draws = draws_for(clusterer, fits, lineages, fitter.fit, trends, chosen_genes, settings.scale, seed)
-    labels, order = group(clusterer, scaled, grouped, trends, draws, settings.show_progress_bar)
+    while True:
+        chosen_genes = [trends.genes[gene] for gene in grouped]
+        draws = draws_for(clusterer, fits, lineages, fitter.fit, trends, chosen_genes, settings.scale, seed)
+        labels, order = group(clusterer, scaled, grouped, trends, draws, settings.show_progress_bar)
+        by_chance = _by_chance(clusterer, labels, decisions, gate)[grouped]
+        if by_chance.all() or not by_chance.any():
+            break
+        grouped = grouped[~by_chance]
     location, spread = trends.location_and_scale(settings.scale)
     means, stds = moments(lineages[0], trends.genes)
     n_cells = [len(one.cells) for one in lineages]
@@ -136,6 +143,13 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         "" if resolution is None else f", resolution {resolution:.3g}",
     )  # fmt: skip
     return result
+
+
+def _by_chance(clusterer: Any, labels: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.ndarray:
+    """Return which genes are in clusters by chance `(n_genes,)`; none if their number is set or genes are not tested."""
+    if gate.alpha is None or gate.pvalue_limit is None or fitted_value(clusterer, "stability_") is None:
+        return np.zeros(len(labels), dtype=bool)
+    return in_clusters_by_chance(labels, table["pvalue"].to_numpy(dtype=float), gate.alpha)
 
 
 def _offset(settings: Any) -> Any:

@@ -12,6 +12,7 @@ from ..trends.trends import Trends, concatenate
 from ..utils.documenting import parameters_as
 from ..utils.types import Predicted
 from .assigning import assign
+from .chance import left_out
 from .result import FitResult, Fitted, result_of
 from .tables import deciding_table
 
@@ -70,6 +71,7 @@ def predict(
     labels, confidence = np.full(len(genes), -1), np.full(len(genes), np.nan)
     scaled = trends.scaled(result.scale)
     passed = (np.ptp(scaled, axis=1) > 0) & result.gate.passes(deciding_table(trends))
+    passed &= ~np.isin(trends.genes, np.array(result.genes, dtype=object)[left_out(result)])
     if passed.any() and result.n_clusters > 0:
         place = {gene: row for row, gene in enumerate(genes)}
         rows = np.array([place[gene] for gene in trends.genes])[passed]

@@ -9,9 +9,11 @@ import pandas as pd
 from sklearn import config_context
 
 from ..contracts.capabilities import confidence_can_wait, fitted_value
+from ..models.notes import noted
 from ..trends import drawing
 from ..utils.threads import few_threads
 from .assigning import one_per_row
+from .chance import NOTE, left_out
 from .cluster_table import cluster_table
 from .naming import names_of_genes, node_names, nodes_of
 from .tables import gene_table
@@ -32,6 +34,11 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> pd.DataFr
     genes.insert(3, "agreement", result.agreement)
     if result.ids is not None:
         genes["gene_ids"] = result.gene_ids
+    if "note" in genes:
+        new = left_out(result) & ~genes["note"].str.contains(NOTE, regex=False).to_numpy(
+            dtype=bool
+        )  # not from another cut
+        genes["note"] = noted(list(genes["note"]), np.flatnonzero(new), NOTE)
     return genes
 
 

@@ -118,7 +118,9 @@ def test_a_significant_gene_is_not_dropped_because_its_nearest_neighbour_is_insi
     ).fit(simulated)
     left_out = np.flatnonzero(tc.labels_ < 0)
     tc._result = replace(tc._result, gate=replace(tc._result.gate, pvalue_limit=1.0))  # as if they were significant
-    found = tc.predict(simulated, [tc.genes_[gene] for gene in left_out])
+    others = simulated.copy()
+    others.var_names = "new " + others.var_names
+    found = tc.predict(others, [f"new {tc.genes_[gene]}" for gene in left_out])
     assert (found >= 0).all()
 
 
