@@ -83,6 +83,7 @@ class Material(NamedTuple):
     connectivities : `(n_rows, n_rows)` edge weights of the graph, or `None` if there are too few rows for an
         informative graph.
     noise : `(n_rows,)` squared norm of the error of each curve, or `None` if unknown.
+    ranks : As for :func:`connectivity_of`.
     """
 
     rows: np.ndarray
@@ -90,6 +91,7 @@ class Material(NamedTuple):
     curves: np.ndarray
     connectivities: sparse.csr_matrix | None
     noise: np.ndarray | None = None
+    ranks: np.ndarray | None = None
 
 
 def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
@@ -123,7 +125,8 @@ def compare_two(material: Material, labels: np.ndarray, first: int, second: int)
         found = Pairs(found.connectivity, np.array([[1.0, kappa], [kappa, 1.0]]), found.correlation)
     if material.connectivities is None:
         return found
-    return Pairs(connectivity_of(material.connectivities, labels)[pair], found.support, found.correlation)
+    connectivity = connectivity_of(material.connectivities, labels, material.ranks)[pair]
+    return Pairs(connectivity, found.support, found.correlation)
 
 
 def support_of_two(material: Material, labels: np.ndarray, first: int, second: int) -> float:
@@ -146,16 +149,26 @@ def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = T
     if material.connectivities is None:
         connectivity = np.zeros((n_clusters, n_clusters))
     else:
-        connectivity = connectivity_of(material.connectivities, labels)
+        connectivity = connectivity_of(material.connectivities, labels, material.ranks)
     return Pairs(connectivity, support, correlation_of(material.curves, labels, material.noise))
 
 
-def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
+def connectivity_of(
+    connectivities: sparse.csr_matrix, labels: np.ndarray, ranks: np.ndarray | None = None
+) -> np.ndarray:
     """Return the weight of the edges between clusters divided by its expectation, `(n_clusters, n_clusters)`.
 
     The expectation is that of a random graph with the same degrees (the null model of modularity), so that the ratio
     equals the modularity resolution above which separating the two increases modularity [1]_. For cells, PAGA calls
     this ratio connectivity [2]_.
+
+    Rows of a cluster that has fewer other rows than they have neighbours are connected to other clusters, however distinct
+    theirs is. With `ranks`, each row of a cluster of `m` rows contributes only the edges to its `m - 1` nearest neighbours;
+    an edge counts if either of its rows contributes it.
+
+    ranks : `(2, n_edges)`, for each stored entry of `connectivities`: the position of the second row in the list of
+        neighbours of the first one, nearest first, and of the first row in that of the second one; infinite if it is not in
+        the list.
 
     References
     ----------
@@ -168,8 +181,12 @@ def connectivity_of(connectivities: sparse.csr_matrix, labels: np.ndarray) -> np
     ([[0.0, 0.0], [0.0, 0.0]], [[0.0, 2.0], [2.0, 0.0]])
     """
     edges, n_clusters = connectivities.tocoo(), labels.max() + 1
-    pairs = labels[edges.row] * n_clusters + labels[edges.col]
-    between = np.bincount(pairs, weights=edges.data, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
+    pairs, weights = labels[edges.row] * n_clusters + labels[edges.col], edges.data
+    if ranks is not None:
+        others = np.bincount(labels) - 1.0
+        others[others == 0] = np.inf  # nothing is known of a row alone
+        weights = weights * ((ranks[0] < others[labels[edges.row]]) | (ranks[1] < others[labels[edges.col]]))
+    between = np.bincount(pairs, weights=weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
     between = between.astype(np.float64)  # without edges, NumPy returns integers
     degree = between.sum(axis=1)
     expected = np.outer(degree, degree) / max(degree.sum(), np.finfo(float).tiny)

@@ -21,7 +21,7 @@ from .distinctness import Bounds, Material, compare_pairs
 from .fitted import FittedClusters
 from .identical import groups_up_to_rounding
 from .labels import agree
-from .material import graph_of_nearest, make_material
+from .material import graph_of_nearest, make_material, ranks_of_edges
 from .neighbors import neighbors_of_rows
 from .parameters import CONSTRAINTS, check_combinations
 from .refinement import refine
@@ -139,7 +139,8 @@ class GraphClusterer(FittedClusters):
     2**-200 are first divided by a power of two, so that squares neither overflow nor underflow.
 
     With ``resolution="auto"``, two clusters are distinct by three measures. *Connectivity*: the weight of the edges
-    between them is at most that expected by chance [5]_. *Support*: each draw and its reflection at the rows are like
+    between them is at most that expected by chance [5]_, where each row counts at most as many edges, to its nearest
+    neighbours, as its cluster has other rows. *Support*: each draw and its reflection at the rows are like
     estimates from independent halves of the data, and these halves agree on the cluster of each row [6]_. *Correlation*:
     the correlation of their means, corrected for noise, is small. The two least distinct of many communities are merged
     again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of
@@ -284,8 +285,10 @@ class GraphClusterer(FittedClusters):
         weighted = connectivities(self._lists, self.weights)
         graph = as_igraph(weighted)
         metric = self.metric if self.neighbors is None else None
-        evaluated = graph_of_nearest(self._places, metric) if self._few_rows() else weighted
-        material = make_material(self._rows, self._places, self._taken(draws), evaluated)
+        few = self._few_rows()
+        evaluated = graph_of_nearest(self._places, metric) if few else weighted
+        ranks = None if few else ranks_of_edges(weighted, self._lists)
+        material = make_material(self._rows, self._places, self._taken(draws), evaluated, ranks)
         communities, coarser = self._partition(graph, material)
         self.modularity_ = modularity(graph, communities)
         self._set_hierarchy(communities, material, coarser)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 import numpy as np
+from scipy import sparse
 
 from .distinctness import Material
-from .neighbors import nearest_neighbors, principal_axes
+from .neighbors import Neighbors, nearest_neighbors, principal_axes
 from .weights import connectivities
 
 _LEAST_ROWS = 8  # of a graph on which partitions are evaluated
@@ -50,17 +51,38 @@ def graph_of_nearest(rows: np.ndarray, metric):
     return connectivities(nearest_neighbors(rows, 1, metric), "binary")
 
 
-def make_material(curves: np.ndarray, rows: np.ndarray, draws: Iterator[np.ndarray] | None, graph) -> Material:
+def ranks_of_edges(graph: sparse.csr_matrix, lists: Neighbors) -> np.ndarray:
+    """Return the positions of the rows of each edge in the lists of each other, `(2, n_edges)`; infinite if not listed.
+
+    >>> lists = Neighbors(np.array([[1, 2], [2, 0], [1, -1]]), np.array([[1.0, 2.0], [1.0, 1.0], [1.0, np.inf]]))
+    >>> ranks_of_edges(sparse.csr_matrix(np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])), lists).tolist()
+    [[0.0, 1.0, 1.0, 0.0, inf, 0.0], [1.0, inf, 0.0, 0.0, 1.0, 0.0]]
+    """
+    edges, (rows, places) = graph.tocoo(), np.nonzero(lists.listed)
+    if edges.nnz == 0:
+        return np.zeros((2, 0))
+    position = sparse.csr_matrix((places + 1.0, (rows, lists.indices[rows, places])), shape=graph.shape)
+    found = [
+        np.asarray(position[one, other]).ravel() for one, other in ((edges.row, edges.col), (edges.col, edges.row))
+    ]
+    ranks = np.array(found) - 1
+    return np.where(ranks < 0, np.inf, ranks)
+
+
+def make_material(
+    curves: np.ndarray, rows: np.ndarray, draws: Iterator[np.ndarray] | None, graph, ranks: np.ndarray | None = None
+) -> Material:
     """Return the data by which partitions are evaluated.
 
     curves : `(n_rows, n_points)`.
     rows : `(n_rows, n_columns)` in the space in which distances are computed.
     draws : Arrays of the shape of `rows`.
     graph : `(n_rows, n_rows)` edge weights, or `None`.
+    ranks : As returned by :func:`ranks_of_edges`, or `None`.
     """
     along, drawn = along_axes(rows, draws)
     centred = curves - curves.mean(axis=1, keepdims=True)
-    return Material(along, drawn, centred @ principal_axes(centred), graph, _noise(centred, along, drawn))
+    return Material(along, drawn, centred @ principal_axes(centred), graph, _noise(centred, along, drawn), ranks)
 
 
 def _noise(curves: np.ndarray, rows: np.ndarray, draws: np.ndarray) -> np.ndarray | None:

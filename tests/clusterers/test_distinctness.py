@@ -17,6 +17,9 @@ from lineage_clust.clusterers.distinctness import (
     support_of,
     support_of_two,
 )
+from lineage_clust.clusterers.material import ranks_of_edges
+from lineage_clust.clusterers.neighbors import nearest_neighbors
+from lineage_clust.clusterers.weights import connectivities
 
 from .shapes import TIME, bumps, noisy, smooth_noise, zscored
 
@@ -51,6 +54,33 @@ def test_connectivity_of_a_graph_without_structure_is_1(seed):
 
 def test_connectivity_of_clusters_without_edges_is_0():
     assert not connectivity_of(sparse.csr_matrix((4, 4)), np.array([0, 0, 1, 1])).any()
+
+
+@settings(max_examples=20)
+@given(SEEDS, st.integers(2, 6), st.integers(10, 20))
+def test_a_small_cluster_has_no_connectivity_by_edges_that_it_must_have(seed, size, n_listed):
+    """Far from the others, with more neighbours than there are other rows in the cluster."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([rng.normal(size=(40, 2)), rng.normal(size=(size, 2)) + 100])
+    labels = np.repeat([0, 1], [40, size])
+    lists = nearest_neighbors(rows, n_listed, "euclidean")
+    graph = connectivities(lists, "umap")
+    ranks = ranks_of_edges(graph, lists)
+    assert connectivity_of(graph, labels)[0, 1] > 0
+    assert connectivity_of(graph, labels, ranks)[0, 1] == 0
+    alone = np.where(np.arange(40 + size) == 0, 2, labels)  # nothing is known of a row alone
+    assert connectivity_of(graph, alone, ranks)[0, 2] > 0
+
+
+@given(SEEDS)
+def test_ranks_change_nothing_for_clusters_larger_than_the_neighbourhood(seed):
+    rng = np.random.default_rng(seed)
+    rows, labels = rng.normal(size=(60, 3)), np.repeat([0, 1, 2], 20)
+    lists = nearest_neighbors(rows, 10, "euclidean")
+    graph = connectivities(lists, "umap")
+    np.testing.assert_array_equal(
+        connectivity_of(graph, labels, ranks_of_edges(graph, lists)), connectivity_of(graph, labels)
+    )
 
 
 @settings(max_examples=20)

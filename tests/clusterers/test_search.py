@@ -191,6 +191,15 @@ def test_a_small_module_beside_many_genes_is_found(seed, size):
     assert adjusted_rand_score(truth, labels) == 1
 
 
+@pytest.mark.parametrize("noise", [0.2, 0.3])
+@pytest.mark.parametrize("seed", range(3))
+def test_modules_smaller_than_a_neighbourhood_are_told_apart_from_similar_ones(seed, noise):
+    """Edges to genes that are no neighbours made them one with the larger module: two or three clusters."""
+    peaks = np.array([0.2, 0.24, 0.7, 0.74])[:, None]
+    X, draws, truth = noisy(np.exp(-(((TIME - peaks) / 0.05) ** 2)), (200, 10, 60, 5), noise, seed=seed)
+    assert adjusted_rand_score(truth, GraphClusterer(random_state=0).fit(X, draws=draws).labels_) == 1
+
+
 @settings(max_examples=6)
 @given(SEEDS, st.integers(5, 150), st.sampled_from([0.1, 0.5, 1.0]))
 def test_genes_of_one_module_are_one_cluster(seed, n_rows, noise):
