@@ -53,7 +53,8 @@ class GAM(LinkedModel):
         Link function; `None` = identity for the Gaussian family, logit for the binomial, log for the others.
     smoothing : {"reml", "gcv"} or float, default="reml"
         Criterion that selects the smoothing parameter of each gene, restricted maximum likelihood or generalised
-        cross-validation, or one fixed non-negative value for all genes.
+        cross-validation, or one fixed non-negative value for all genes. Of few cells, GCV can select curves that pass
+        through all of them and oscillate between them: use fewer splines than cells.
     covariance : {"robust", "bayes", "cluster"}, default="robust"
         Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are precisions;
         "robust" is also calibrated for degrees of membership such as fate probabilities, and its tests allow for the
