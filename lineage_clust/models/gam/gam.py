@@ -58,8 +58,8 @@ class GAM(LinkedModel):
     covariance : {"robust", "bayes", "cluster"}, default="robust"
         Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are precisions;
         "robust" is also calibrated for degrees of membership such as fate probabilities, and its tests allow for the
-        kurtosis of expression (unless there is an offset or a covariate), so that p-values of rare genes are not too small.
-        With unit weights, the standard errors of both are equal.
+        kurtosis of expression, so that p-values of rare genes are not too small (unless there is an offset). With unit
+        weights, the standard errors of both are equal.
         "cluster" needs `groups`: the trend of the cells with a cluster-robust covariance, gene by gene, without a model of
         the differences between donors (see :func:`lineage_clust.models.gam.donors.cluster_robust.gaussian_clusters`). It
         is for few genes, and has less power than the default with `groups`.

@@ -18,7 +18,7 @@ from .design import Design, effect_map
 from .donors.cluster_robust import gaussian_clusters
 from .donors.gaussian import fit_donors, relative_level
 from .estimates import GeneEstimates
-from .inference.kurtosis import excess_kurtosis, variance_factors
+from .inference.kurtosis import higher_moments, variance_factors
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
 from .influence import closely_followed, effective_cells, remarks_on_single_cells
@@ -152,7 +152,8 @@ class CentredSums:
     products, by_group : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_groups, n_columns, n_genes)`.
     grams : `Z_d'WZ_d`, `(n_groups, n_columns, n_columns)`.
     squares, deviance, level : `(n_genes,)`: `y'Wy`, around the mean (exactly 0 for a constant gene), subtracted values.
-    kurtosis : `(n_genes,)` excess kurtosis; 0 with an offset or covariates, which would need further sums.
+    skewness, kurtosis : `(n_genes,)` skewness and excess kurtosis of the same; 0 with an offset, which would need further
+        sums.
     failed, found : Reasons by position, and numbers of expressing cells as in :func:`lineage_clust.models.notes.notes_on`.
     picked : `(n_picked, n_genes)` expression of selected cells.
     """
@@ -163,6 +164,7 @@ class CentredSums:
     squares: np.ndarray
     deviance: np.ndarray
     level: np.ndarray
+    skewness: np.ndarray
     kurtosis: np.ndarray
     failed: dict[int, str]
     found: tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -209,12 +211,13 @@ def centred_sums(
         by_group = by_group - columns[..., None] * means
         by_group[..., dropped] = 0.0
     found = sums.n_nonzero, sums.nonzero_weight / heaviest, sums.large
-    fourths = sums.around(sums.level + sums.sums / total).fourths
-    kurtosis = np.zeros(len(deviance))
-    if offset is None and len(design.penalty) == design.n_smooth + design.has_intercept:
-        kurtosis = excess_kurtosis(deviance, fourths, total)
+    about = sums.around(sums.level + sums.sums / total)
+    skewness, kurtosis = higher_moments(deviance, about.cubes, about.fourths, total)
+    if offset is not None:
+        skewness, kurtosis = np.zeros_like(skewness), np.zeros_like(kurtosis)
     return CentredSums(
-        products, by_group, grams, squares, deviance, level + means, kurtosis, failed, found, sums.picked
+        products, by_group, grams, squares, deviance, level + means, skewness, kurtosis, failed, found,
+        sums.picked,
     )  # fmt: skip
 
 

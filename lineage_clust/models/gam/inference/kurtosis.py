@@ -13,18 +13,23 @@ _ROWS = 2**14  # rows of the design at a time
 _LEAST, _MOST = 1e-300, 1e300  # of smoothing parameters, so that their logarithms are finite
 
 
-def excess_kurtosis(squares: np.ndarray, fourths: np.ndarray, total: float) -> np.ndarray:
-    """Return the excess kurtosis `(n_genes,)` of expression, 0 where it is negative or unknown.
+def higher_moments(
+    squares: np.ndarray, cubes: np.ndarray, fourths: np.ndarray, total: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the skewness and the excess kurtosis `(n_genes,)` of expression, 0 where they are unknown.
 
-    squares, fourths : `(n_genes,)` weighted sums of the second and fourth powers of deviations from the mean.
+    Negative excess kurtosis is replaced by 0.
+
+    squares, cubes, fourths : `(n_genes,)` weighted sums of powers of the deviations from the mean.
     total : Sum of the weights.
 
-    >>> excess_kurtosis(np.array([2.0, 2.0]), np.array([2.0, 8.0]), 2.0).tolist()
+    >>> higher_moments(np.array([2.0, 2.0]), np.zeros(2), np.array([2.0, 8.0]), 2.0)[1].tolist()
     [0.0, 1.0]
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        found = total * (fourths / squares) / squares - 3
-    return np.where(np.isfinite(found), np.maximum(found, 0.0), 0.0)
+        found = np.sqrt(total / squares) * (cubes / squares), total * (fourths / squares) / squares - 3
+    skewness, kurtosis = (np.where(np.isfinite(moment), moment, 0.0) for moment in found)
+    return skewness, np.maximum(kurtosis, 0.0)
 
 
 def variance_factors(
