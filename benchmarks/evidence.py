@@ -3,7 +3,8 @@
 Flat genes: fractions of p-values below 0.05 and 0.01, by depth, model and weights. Weak genes: their amplitude is set
 such that mgcv's test with unit weights has 80 % power at the 0.01 level; reported is the fraction that is clustered by
 default (BH, q < 0.01, among as many flat genes). Without R and mgcv this part is left out. Rare genes are flat and expressed
-in 10 to 80 of 500 cells.
+in 10 to 80 of 500 cells; tested are their trends, with and without an unrelated covariate, and their differences between two
+conditions without donors.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
 from lineage_clust import GAM, BSplineSmoother, TrendClusterer, datasets
 from lineage_clust.errors import NoTrendError
-from lineage_clust.models import MgcvGAM
+from lineage_clust.models import ConditionGAM, MgcvGAM
 from lineage_clust.trends.trends import adjust
 
 DEPTHS = (500.0, 2_000.0, 10_000.0, 30_000.0)
 POWER, LEVEL = 0.8, 0.01
 LEVELS = 0.05, 0.01, 1e-3, 1e-4
+RATES = [f"p < {level:g}" for level in LEVELS]
+EXPRESSING = 10, 20, 40, 80
 
 
 def flat_genes(n_cells: int, n_genes: int) -> pd.DataFrame:
@@ -55,19 +58,43 @@ def rare_genes(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
     """Return the fractions of rare flat genes with small p-values, also if the tests did not allow for kurtosis."""
     rng, rows = np.random.default_rng(seed), []
     smoother = BSplineSmoother(domain=(0.0, 1.0))
-    for n_expressing in (10, 20, 40, 80):
+    for n_expressing in EXPRESSING:
         t = np.sort(rng.uniform(size=n_cells))
         design = smoother.fit_transform(t[:, None])
-        size = np.exp(rng.normal(0, 0.4, n_cells))[:, None]
-        counts = rng.poisson(n_expressing / n_cells * size * rng.gamma(2.0, 0.5, (n_cells, n_genes)))
+        logs = rare_expression(rng, n_cells, n_genes, n_expressing)
         # two of five cells hardly belong to the lineage
         fate = rng.uniform(size=n_cells) * np.where(rng.uniform(size=n_cells) < 0.4, 0.02, 1.0)
+        wide = hstack([design, np.random.default_rng(n_expressing).normal(size=(n_cells, 1))], format="csr")
         for weights, w in (("unit", np.ones(n_cells)), ("fate", fate)):
-            tests = GAM().fit(design, csr_array(np.log1p(counts / size)), w, smoother.penalty_)._tests
-            for kurtosis, own in (("allowed for", tests), ("ignored", replace(tests, factors=None))):
-                pvalue = own.run()[1]
-                rows.append((n_expressing, weights, kurtosis, *[np.mean(pvalue < level) for level in LEVELS]))
-    return pd.DataFrame(rows, columns=["expressing", "weights", "kurtosis", *[f"p < {level:g}" for level in LEVELS]])
+            for covariates, columns in (("none", design), ("one", wide)):
+                tests = GAM().fit(columns, logs, w, smoother.penalty_)._tests
+                for kurtosis, own in (("allowed for", tests), ("ignored", replace(tests, factors=None))):
+                    rows.append((n_expressing, weights, covariates, kurtosis, *rates(own.run()[1])))
+    return pd.DataFrame(rows, columns=["expressing", "weights", "covariates", "kurtosis", *RATES])
+
+
+def rare_differences(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
+    """Return the fractions of rare flat genes with small p-values between two conditions, with cells as replicates."""
+    rng, rows = np.random.default_rng(seed), []
+    smoother = BSplineSmoother(n_splines=10, domain=(0.0, 1.0))
+    for n_expressing in EXPRESSING[1:]:
+        design = smoother.fit_transform(rng.uniform(size=(n_cells, 1)))
+        logs = rare_expression(rng, n_cells, n_genes, n_expressing)
+        for share in (0.5, 0.15):
+            conditions = rng.uniform(size=n_cells) < share
+            gam = ConditionGAM().fit(design, logs, conditions, penalty=smoother.penalty_)
+            rows += [(n_expressing, share, test, *rates(pvalue)) for test, pvalue in gam.pvalues_.items()]
+    return pd.DataFrame(rows, columns=["expressing", "smaller condition", "test", *RATES])
+
+
+def rare_expression(rng, n_cells: int, n_genes: int, n_expressing: int) -> csr_array:
+    size = np.exp(rng.normal(0, 0.4, n_cells))[:, None]
+    counts = rng.poisson(n_expressing / n_cells * size * rng.gamma(2.0, 0.5, (n_cells, n_genes)))
+    return csr_array(np.log1p(counts / size))
+
+
+def rates(pvalue: np.ndarray) -> list[float]:
+    return [np.mean(pvalue < level) for level in LEVELS]
 
 
 def poisson_counts(adata, seed: int) -> np.ndarray:
@@ -117,7 +144,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--genes", type=int, default=2000)
     arguments = parser.parse_args(argv)
     print(flat_genes(arguments.cells, arguments.genes).round(4).to_string(index=False))
-    print("\n" + rare_genes(arguments.cells // 2, 10 * arguments.genes).to_string(index=False))
+    for rare in (rare_genes, rare_differences):
+        print("\n" + rare(arguments.cells // 2, 10 * arguments.genes).to_string(index=False))
     try:
         print("\n" + weak_genes(500, 400).round(3).to_string(index=False))
     except (ImportError, NoTrendError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,13 +28,16 @@ _N_PAIRED, _N_COARSE = 8, 6
 _SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation that is common to all its samples
 
 
-def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray, unit: float = 1.0) -> DonorFit:
+def fit_curves(
+    sums: ConditionSums, with_donors: bool, abundance: np.ndarray, unit: float = 1.0, allow: Callable | None = None
+) -> DonorFit:
     """Fit all genes.
 
     sums : Sums over all cells.
     with_donors : Whether donors are the replicates instead of cells.
     abundance : `(n_genes,)`, along which the prior of the variances between donors varies.
     unit : Divisor of the weights in `sums`.
+    allow : Function of statistics, p-values and contrasts that changes the p-values, if cells are the replicates.
 
     The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. The level and curve of a
     sample are random effects, as in :func:`lineage_clust.models.gam.donors.gaussian.fit_donors`; those of samples of the same
@@ -44,7 +48,10 @@ def fit_curves(sums: ConditionSums, with_donors: bool, abundance: np.ndarray, un
     trends.
     """
     prior, is_paired = _learned(sums) if with_donors else None, sums.samples.are_paired
-    tests = _fits(sums, prior, _N_PAIRED if is_paired else _N_FINE, abundance).tests(contrasts(sums))
+    of = contrasts(sums)
+    tests = _fits(sums, prior, _N_PAIRED if is_paired else _N_FINE, abundance).tests(of)
+    if allow is not None:
+        allow(*tests, of)
     combine(*tests)
     constant = sums.by_sample.squares[0] == 0
     tests[0]["both"][constant], tests[1]["both"][constant] = 0.0, 1.0

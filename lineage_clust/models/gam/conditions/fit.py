@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ from ..gaussian import centred_sums
 from ..pirls.problem import Cells
 from .curves import fit_curves
 from .glm import fit_glm_conditions
+from .significance import allow_for_moments
 from .sums import ConditionSums, condition_sums
 
 if TYPE_CHECKING:
@@ -134,7 +135,13 @@ def fit_conditions(
     sums = condition_sums(design, grams, products, by_sample, squares, samples, n_cells)
     _check_cells(sums)
     abundance = relative_level(cells.level, cells.deviance / weights.sum())
-    curves = fit_curves(sums, donors is not None, abundance, unit)
+    allow = None
+    if donors is None:
+        allow = partial(
+            allow_for_moments, sums=sums, rows=design.bands, conditions=conditions, weights=weights / unit,
+            moments=(cells.skewness, cells.kurtosis),
+        )  # fmt: skip
+    curves = fit_curves(sums, donors is not None, abundance, unit, allow)
     # with a handful of expressing cells, which may all be from one donor, some genes would have p < 1e-4
     enough = min(FEW * samples.n_conditions, 0.5 * weights.sum() / weights.max())
     few, dropped = np.minimum(*cells.found[:2]) < enough, list(cells.failed)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import linalg
+from sklearn.utils import gen_batches
 
+from ....expression.sums.bands import Bands
 from ....utils.combining import cauchy_combination
-from ..donors.significance import Contrast
-from .sums import ConditionSums
+from ..donors.significance import Contrast, modes_of
+from ..inference.significance import with_variance
+from ..inference.weighted_tails import skewed_tails
+from .sums import ConditionSums, widened
 
 TESTS = ("level", "shape", "both")
 _ROUGHNESS = 10.0  # as for trends
 # Minimum of the root of the information about a mode, relative to the best known one. Where a condition has hardly any cells,
 # its curve is a continuation, whose distance from the others is no difference.
 _INFORMED = 1e-2
+_ROWS = 2**14  # rows of the design at a time
 
 
 def level_row(sums: ConditionSums) -> np.ndarray:
@@ -33,6 +38,46 @@ def contrasts(sums: ConditionSums, n_modes: int | None = None) -> dict[str, Cont
     length = np.sqrt(sums.constant @ sums.inner @ sums.constant)
     maps = {"level": length * level_row(sums)[None], "shape": root @ centred}
     return {name: _contrast(effects, sums, n_modes) for name, effects in maps.items()}
+
+
+def allow_for_moments(
+    statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray], of: dict[str, Contrast], sums: ConditionSums,
+    rows: Bands, conditions: np.ndarray, weights: np.ndarray, moments: tuple[np.ndarray, np.ndarray],
+) -> None:  # fmt: skip
+    """Replace p-values with cells as replicates by those that allow for the skewness and kurtosis of expression.
+
+    rows, conditions, weights : Design of one curve and covariates, codes of the conditions, and weights, which sum to the
+        effective number of cells.
+    moments : `(n_genes,)` skewness and excess kurtosis of expression.
+
+    Kurtosis increases the variance of a statistic as in
+    :func:`lineage_clust.models.gam.inference.kurtosis.variance_factors`; all genes have the same matrix `K`. A statistic of
+    one degree of freedom is the square of a weighted sum of expression, which is skewed if the conditions differ in
+    size. Its tails are those of a shifted gamma variable with this skewness; only the kurtosis beyond that of this variable
+    is then left.
+    """
+    by_sample, samples, (skewness, kurtosis) = sums.by_sample, sums.samples, moments
+    free, codes = slice(by_sample.n_determined), range(samples.n_conditions)
+    curves = np.stack([widened(samples.curve(code), len(sums.constant), sums.n_covariates) for code in codes])
+    for name, contrast in of.items():
+        if len(contrast.rows) == 0:
+            continue
+        inverse, modes, (shares,) = modes_of(contrast, by_sample.gram[:, free, free])
+        to_scores, cubes, fourths = curves @ by_sample.fixed[:, free] @ (inverse @ modes)[0] * np.sqrt(shares), 0.0, 0.0
+        for some in gen_batches(len(rows), _ROWS):
+            scores = (rows[some].dense() @ to_scores)[conditions[some], np.arange(len(weights[some]))]
+            scores *= weights[some, None]
+            squared = scores**2
+            cubes += np.sum(squared * scores)
+            fourths += np.sum(squared.sum(axis=1) ** 2)
+        squares = np.sum(shares**2)
+        # squared normals with these weights, times this, are about chi-square
+        size = shares.sum() / squares
+        statistic, excess = statistics[name] * shares.max() * size, kurtosis * fourths / squares
+        if len(shares) == 1:
+            skewed = skewness**2 * cubes**2 / squares**1.5
+            pvalues[name], excess = skewed_tails(statistic, skewed), np.maximum(excess - 1.5 * skewed, 0.0)
+        pvalues[name] = with_variance(pvalues[name], statistic, shares.sum() * size, 1 + excess / 2)
 
 
 def combine(statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray]) -> None:

@@ -56,19 +56,29 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
     """
     if len(contrast.rows) == 0:
         return np.zeros(fit.sums.n_genes), np.ones(fit.sums.n_genes)
-    inverse = np.linalg.solve(fit.determined, contrast.rows.T)
-    covariance = contrast.rows @ inverse
+    inverse, modes, weights = modes_of(contrast, fit.determined)
     products = fit.products[:, : fit.sums.n_determined]
     effects = np.swapaxes(inverse, 1, 2) @ products
     if not fit.sums.known_scale:
         effects = effects / np.sqrt(scale)[:, None, :]
-    signal, modes = _relative(contrast.expected, 0.5 * (covariance + np.swapaxes(covariance, 1, 2)))
     scores = np.swapaxes(modes, 1, 2) @ effects
-    ratio = STRENGTH * signal / np.maximum(signal.max(axis=1, keepdims=True), 1e-300)
-    weights = (ratio / (1 + ratio))[:, :, None]
-    statistic = np.sum(weights * scores**2, axis=1).ravel()
-    weights = weights[0] if len(weights) == 1 else weights[..., 0].T
+    statistic = np.sum(weights[:, :, None] * scores**2, axis=1).ravel()
+    weights = weights.T
     return statistic / weights.max(axis=0), weighted_tail(statistic, weights)
+
+
+def modes_of(contrast: Contrast, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the map from products to effects, independent modes of the effects, and the weights of their squares.
+
+    gram : `(n_matrices, n_determined, n_determined)`.
+
+    The map is `(n_matrices, n_determined, n)`. The modes are columns of `(n_matrices, n, n)` and have variance 1.
+    """
+    inverse = np.linalg.solve(gram, contrast.rows.T)
+    covariance = contrast.rows @ inverse
+    signal, modes = _relative(contrast.expected, 0.5 * (covariance + np.swapaxes(covariance, 1, 2)))
+    ratio = STRENGTH * signal / np.maximum(signal.max(axis=1, keepdims=True), 1e-300)
+    return inverse, modes, ratio / (1 + ratio)
 
 
 def _relative(signal: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

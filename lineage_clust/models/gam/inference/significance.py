@@ -133,9 +133,15 @@ def smooth_test(
     tails = _tail(np.r_[base + cross, base - cross], np.r_[whole, whole], np.r_[part, part], df)
     pvalue = 0.5 * (tails[: len(rank)] + tails[len(rank) :])
     if factors is not None:
-        plain, wider = _upper_tail(base, rank, residual_df), _upper_tail(base / factors, rank / factors, residual_df)
-        pvalue = np.where(plain > 0, pvalue * wider / np.where(plain > 0, plain, 1.0), wider)
+        pvalue = with_variance(pvalue, base, rank, factors, residual_df)
     return base, np.where(usable.any(axis=1), np.minimum(pvalue, 1.0), 1.0)
+
+
+def with_variance(pvalue: np.ndarray, statistic, rank, factors: np.ndarray, residual_df=None) -> np.ndarray:
+    """Return p-values multiplied by the ratio of tails after and before the variance is multiplied by `factors`."""
+    plain = _upper_tail(statistic, rank, residual_df)
+    wider = _upper_tail(statistic / factors, rank / factors, residual_df)
+    return np.where(plain > 0, pvalue * wider / np.where(plain > 0, plain, 1.0), wider)
 
 
 def usable_rank(values: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
