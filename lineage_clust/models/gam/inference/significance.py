@@ -141,7 +141,7 @@ def with_variance(pvalue: np.ndarray, statistic, rank, factors: np.ndarray, resi
     """Return p-values multiplied by the ratio of tails after and before the variance is multiplied by `factors`."""
     plain = _upper_tail(statistic, rank, residual_df)
     wider = _upper_tail(statistic / factors, rank / factors, residual_df)
-    return np.where(plain > 0, pvalue * wider / np.where(plain > 0, plain, 1.0), wider)
+    return np.where(plain > 0, pvalue * (wider / np.where(plain > 0, plain, 1.0)), wider)
 
 
 def usable_rank(values: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

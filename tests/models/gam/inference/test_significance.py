@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from lineage_clust.models.gam.inference.significance import _tail, along_modes, smooth_test
+from lineage_clust.models.gam.inference.significance import _tail, along_modes, smooth_test, with_variance
 
 LARGER = {  # eigenvalues of [[1, b], [b, nu]] with b^2 = nu (1 - nu) / 2, by numpy
     nu: np.linalg.eigvalsh([[1, np.sqrt(nu * (1 - nu) / 2)], [np.sqrt(nu * (1 - nu) / 2), nu]])
@@ -159,3 +159,9 @@ def test_p_values_where_nothing_happens(rank, residual_df):
 def test_no_covariance_means_no_evidence(residual_df):
     _, pvalue = outcome_of(np.zeros((1, 3)), np.zeros((1, 3, 3)), np.array([2.0]), residual_df)
     assert pvalue.tolist() == [1.0]
+
+
+def test_tiny_p_values_remain_positive_if_the_variance_is_larger():
+    """Products of two such p-values would be 0."""
+    found = with_variance(np.array([1e-200]), np.array([911.0]), np.array([1.0]), np.array([1.01]))
+    assert 1e-200 < found[0] < 1e-196
