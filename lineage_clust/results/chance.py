@@ -17,9 +17,9 @@ def in_clusters_by_chance(labels: np.ndarray, pvalues: np.ndarray, alpha: float)
     """Return which genes are in clusters that genes without a trend could form, `(n_genes,)`.
 
     The false discovery rate bounds the proportion of genes without a trend among all that are selected. They may all have
-    another shape than the others, and be a cluster of their own. Of the tested genes, if none had a trend, the number with a
-    p-value of at most `p` is binomial. A cluster is kept if, for any of its genes, the number of its genes that are as
-    significant is larger than this by chance with a probability below `alpha`, times its number of genes (Bonferroni).
+    another shape than the others, and be a cluster of their own. If none of its genes, and of the tested genes in no cluster,
+    had a trend, the number of these with a p-value of at most `p` would be binomial. A cluster is kept if, for any of its
+    genes, as many would be as significant with a probability below `alpha`, divided by its number of genes (Bonferroni).
 
     labels : `(n_genes,)` clusters, -1 = in none.
     pvalues : `(n_genes,)`, NaN if not tested.
@@ -30,10 +30,10 @@ def in_clusters_by_chance(labels: np.ndarray, pvalues: np.ndarray, alpha: float)
     >>> in_clusters_by_chance(np.array([0, 0, 1, -1, -1]), pvalues, 0.005).tolist()
     [False, False, True, False, False]
     """
-    n_tested, found = int(np.isfinite(pvalues).sum()), np.zeros(len(labels), dtype=bool)
+    n_without, found = int((np.isfinite(pvalues) & (labels < 0)).sum()), np.zeros(len(labels), dtype=bool)
     for cluster in range(labels.max(initial=-1) + 1):
         own = np.sort(pvalues[labels == cluster])
-        chance = binom.sf(np.arange(len(own)), n_tested, own).min(initial=1.0)
+        chance = binom.sf(np.arange(len(own)), n_without + len(own), own).min(initial=1.0)
         found[labels == cluster] = len(own) * chance >= alpha
     return found
 

@@ -105,7 +105,7 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         draws = draws_for(clusterer, fits, lineages, fitter.fit, trends, chosen_genes, settings.scale, seed)
         labels, order = group(clusterer, scaled, grouped, trends, draws, settings.show_progress_bar)
         by_chance = _by_chance(clusterer, labels, decisions, gate)[grouped]
-        if by_chance.all() or not by_chance.any():
+        if by_chance[labels[grouped] >= 0].all() or not by_chance.any():
             break
         grouped = grouped[~by_chance]
     location, spread = trends.location_and_scale(settings.scale)
