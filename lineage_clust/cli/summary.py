@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..report.facts import spans_of
+from ..results.chance import left_out
 from ..results.gating import Gate
 from ..results.result import result_of
 
@@ -28,6 +29,8 @@ def summary(fitted: TrendClusterer) -> str:
     if asked := [f"{name.replace('_', ' ')} {value:g}" for name, value in gate.bounds.items()]:
         n_small = int((Gate(gate.alpha).calibrated(table).passes(table) & ~gate.large_enough(table)).sum())
         lines.append(f"  {n_small:,} more not clustered: below {' or '.join(asked)}")
+    if n_left := int(left_out(result_of(fitted)).sum()):
+        lines.append(f"  {n_left:,} more not clustered: in clusters that may be false discoveries")
     lines += [f"    {gene}: {reason}" for gene, reason in list(fitted.failed_.items())[:_N_FAILED_SHOWN]]
     if len(fitted.failed_) > _N_FAILED_SHOWN:
         lines.append(f"    and {len(fitted.failed_) - _N_FAILED_SHOWN:,} more")

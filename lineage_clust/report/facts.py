@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from .._version import __version__
 from ..contracts.capabilities import fitted_value
 from ..errors import counted
+from ..results.chance import left_out
 from ..results.making import DEFAULTS
 from ..results.result import FitResult, Fitted, result_of
 from ..trends.side_by_side import names_along
@@ -50,7 +51,7 @@ def lead(fitted: Fitted | FitResult) -> str:
 
 
 def counts(fitted: Fitted | FitResult) -> dict[str, float]:
-    """Return the numbers of fitted, tested, significant, clustered and failed genes."""
+    """Return the numbers of fitted, tested, significant, clustered and failed genes, and of those left out by chance."""
     result = result_of(fitted)
     table = result.gene_table
     threshold = _USUAL_ALPHA if result.gate.alpha is None else float(result.gate.alpha)
@@ -61,6 +62,7 @@ def counts(fitted: Fitted | FitResult) -> dict[str, float]:
         "tested": int(table["pvalue"].notna().sum()),
         "significant": int((table["qvalue"] < threshold).sum()),
         "clustered": int((result.labels >= 0).sum()),
+        "left_out": int(left_out(result).sum()),
         "threshold": threshold,
     }
 
@@ -83,7 +85,8 @@ def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]
         rows.append(("Genes that change", f"{count['significant']:,}", remark))
     else:
         rows.append(("Genes that change", "not tested", "the model has no test"))
-    rows.append(("Genes in clusters", f"{count['clustered']:,}", _bounds(result)))
+    out = f"without {count['left_out']:,} in clusters that may be false discoveries" if count["left_out"] else ""
+    rows.append(("Genes in clusters", f"{count['clustered']:,}", "; ".join(filter(None, (_bounds(result), out)))))
     curve = fitted_value(result.clusterer, "stability_")
     remark = type(result.clusterer).__name__ if curve is None else curve.why
     rows.append(("Clusters", f"{result.n_clusters:,}", remark))

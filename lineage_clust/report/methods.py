@@ -105,7 +105,9 @@ def _clustering(result: FitResult, cited: list[str], count: dict[str, float]) ->
             f"The trends of {gate}, {shape}, were joined in a graph of their {clusterer.n_neighbors} nearest neighbours"
             f"{weighted}, which was divided by {by}{_number(result)}"
         )
-    return f"{said}: {counted(int(count['clustered']), 'gene')} in {counted(result.n_clusters, 'cluster')}."
+    out = counted(int(count["left_out"]), "gene")
+    chance = f" Clusters whose genes could all be false discoveries were left out ({out})." if count["left_out"] else ""
+    return f"{said}: {counted(int(count['clustered']), 'gene')} in {counted(result.n_clusters, 'cluster')}.{chance}"
 
 
 def _number(result: FitResult) -> str:
