@@ -125,7 +125,9 @@ def compare_two(material: Material, labels: np.ndarray, first: int, second: int)
         found = Pairs(found.connectivity, np.array([[1.0, kappa], [kappa, 1.0]]), found.correlation)
     if material.connectivities is None:
         return found
-    connectivity = connectivity_of(material.connectivities, labels, material.ranks)[pair]
+    together = np.bincount(labels)
+    together[[first, second]] = together[[first, second]].sum()  # rows of one cluster would be connected to each other
+    connectivity = connectivity_of(material.connectivities, labels, material.ranks, together)[pair]
     return Pairs(connectivity, found.support, found.correlation)
 
 
@@ -154,7 +156,10 @@ def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = T
 
 
 def connectivity_of(
-    connectivities: sparse.csr_matrix, labels: np.ndarray, ranks: np.ndarray | None = None
+    connectivities: sparse.csr_matrix,
+    labels: np.ndarray,
+    ranks: np.ndarray | None = None,
+    sizes: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the weight of the edges between clusters divided by its expectation, `(n_clusters, n_clusters)`.
 
@@ -164,11 +169,13 @@ def connectivity_of(
 
     Rows of a cluster that has fewer other rows than they have neighbours are connected to other clusters, however distinct
     theirs is. With `ranks`, each row of a cluster of `m` rows contributes only the edges to its `m - 1` nearest neighbours;
-    an edge counts if either of its rows contributes it.
+    an edge counts if either of its rows contributes it. Rows alone or in pairs contribute all edges, since any two rows can be
+    nearest to each other.
 
     ranks : `(2, n_edges)`, for each stored entry of `connectivities`: the position of the second row in the list of
         neighbours of the first one, nearest first, and of the first row in that of the second one; infinite if it is not in
         the list.
+    sizes : `(n_clusters,)` numbers of rows that replace `m`.
 
     References
     ----------
@@ -183,8 +190,8 @@ def connectivity_of(
     edges, n_clusters = connectivities.tocoo(), labels.max() + 1
     pairs, weights = labels[edges.row] * n_clusters + labels[edges.col], edges.data
     if ranks is not None:
-        others = np.bincount(labels) - 1.0
-        others[others == 0] = np.inf  # nothing is known of a row alone
+        others = (np.bincount(labels) if sizes is None else sizes) - 1.0
+        others[others <= 1] = np.inf  # any two rows can be nearest to each other
         weights = weights * ((ranks[0] < others[labels[edges.row]]) | (ranks[1] < others[labels[edges.col]]))
     between = np.bincount(pairs, weights=weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
     between = between.astype(np.float64)  # without edges, NumPy returns integers

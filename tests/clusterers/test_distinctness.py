@@ -11,6 +11,7 @@ from lineage_clust.clusterers.distinctness import (
     Material,
     Pairs,
     compare_pairs,
+    compare_two,
     connectivity_of,
     correlation_of,
     least_distinct,
@@ -57,7 +58,7 @@ def test_connectivity_of_clusters_without_edges_is_0():
 
 
 @settings(max_examples=20)
-@given(SEEDS, st.integers(2, 6), st.integers(10, 20))
+@given(SEEDS, st.integers(3, 6), st.integers(10, 20))
 def test_a_small_cluster_has_no_connectivity_by_edges_that_it_must_have(seed, size, n_listed):
     """Far from the others, with more neighbours than there are other rows in the cluster."""
     rng = np.random.default_rng(seed)
@@ -68,8 +69,24 @@ def test_a_small_cluster_has_no_connectivity_by_edges_that_it_must_have(seed, si
     ranks = ranks_of_edges(graph, lists)
     assert connectivity_of(graph, labels)[0, 1] > 0
     assert connectivity_of(graph, labels, ranks)[0, 1] == 0
-    alone = np.where(np.arange(40 + size) == 0, 2, labels)  # nothing is known of a row alone
-    assert connectivity_of(graph, alone, ranks)[0, 2] > 0
+    for few in (1, 2):  # any two rows can be nearest to each other
+        chosen = np.argsort(((rows[:40] - rows[0]) ** 2).sum(axis=1))[:few]
+        apart = labels.copy()
+        apart[chosen] = 2
+        found = connectivity_of(graph, apart, ranks)[0, 2]
+        assert found == pytest.approx(connectivity_of(graph, apart)[0, 2], rel=0.5)
+        assert found > 0
+
+
+def test_a_small_cluster_is_not_divided_by_edges_that_only_its_parts_cannot_have():
+    """With at most as many edges as a part has other rows, a cluster of five was divided in any way."""
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=(60, 4)), rng.normal(size=(5, 4)) + 30])
+    labels = np.repeat([0, 1, 2], [60, 3, 2])
+    lists = nearest_neighbors(rows, 14, "euclidean")
+    graph = connectivities(lists, "umap")
+    material = Material(rows, np.zeros((0, *rows.shape)), rows, graph, ranks=ranks_of_edges(graph, lists))
+    assert compare_two(material, labels, 1, 2).connectivity[0, 1] > 1
 
 
 @given(SEEDS)
