@@ -169,8 +169,8 @@ def connectivity_of(
 
     Rows of a cluster that has fewer other rows than they have neighbours are connected to other clusters, however distinct
     theirs is. With `ranks`, each row of a cluster of `m` rows contributes only the edges to its `m - 1` nearest neighbours;
-    an edge counts if either of its rows contributes it. Rows alone or in pairs contribute all edges, since any two rows can be
-    nearest to each other.
+    an edge counts if either of its rows contributes it. Rows alone or in pairs contribute all edges, since any two rows can
+    be nearest to each other.
 
     ranks : `(2, n_edges)`, for each stored entry of `connectivities`: the position of the second row in the list of
         neighbours of the first one, nearest first, and of the first row in that of the second one; infinite if it is not in
