@@ -16,7 +16,7 @@ from .sources import is_sparse, parts
 from .tasks import MOST_THREADS, Where, in_order, merged
 
 _BYTES_A_VALUE = 32  # stored value, double-precision copy and index
-_MOST_VALUES = 2**21  # larger blocks would not fit into the cache
+MOST_VALUES = 2**21  # larger blocks would not fit into the cache
 
 
 class BlockedExpression:
@@ -206,7 +206,7 @@ class BlockedExpression:
 
     def _values_a_block(self) -> int:
         n_values = self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2))
-        return int(np.clip(n_values, 1, _MOST_VALUES))
+        return int(np.clip(n_values, 1, MOST_VALUES))
 
     def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
         chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
 from ....expression.counts.table import Shares, Table, Wanted, block_table, count_table
-from ....expression.storage.blocks import BlockedExpression
+from ....expression.storage.blocks import MOST_VALUES, BlockedExpression
+from ....expression.storage.sources import cuts
+from ....utils.threads import in_threads
 from ..pirls.grid import Grid
 
 _MOST_STRATA = 64
@@ -18,7 +21,7 @@ def table_of_strata(Y, grid: Grid, wanted: Wanted) -> Table:
     """Return the Table of expression, as :func:`lineage_clust.expression.counts.table.count_table` requests it.
 
     A whole table takes tens of MB, and each of the threads would fill and add one for a few blocks of cells at a time. Here
-    these are tables of the strata that occur.
+    these are tables of a stratum: its cells are read together from memory, in any order, or as they occur in a file.
     """
     shares, stored = grid.shares, Y.stored if isinstance(Y, BlockedExpression) else Y
     n_strata = int(grid.strata.max()) + 1
@@ -32,10 +35,35 @@ def table_of_strata(Y, grid: Grid, wanted: Wanted) -> Table:
         return shares[cells], n_nodes, wanted
 
     table = Table.empty(Y.shape[1], shares.n_nodes, wanted)
-    for genes, found in Y.reduce(_block_of_strata, arguments, all_cells=False):
-        for stratum, part in found.tables.items():
+    if Y.in_memory:
+        of_memory = in_threads(partial(_table_of_stratum, Y, shares, n_nodes, wanted), range(n_strata))
+        parts = ((slice(None), {stratum: part}) for stratum, part in enumerate(of_memory))
+    else:
+        of_file = Y.reduce(_block_of_strata, arguments, all_cells=False)
+        parts = ((genes, found.tables) for genes, found in of_file)
+    for genes, tables in parts:
+        for stratum, part in tables.items():
             table.merge(part, genes, slice(stratum * n_nodes, (stratum + 1) * n_nodes))
     return table
+
+
+def _table_of_stratum(Y: BlockedExpression, shares: Shares, n_nodes: int, wanted: Wanted, stratum: int) -> Table:
+    """Return the table of a stratum of expression in memory, of which adjacent cells are not copied."""
+    table, (cells, genes) = Table.empty(Y.shape[1], n_nodes, wanted), Y.chosen
+    own = np.flatnonzero(shares.starts // n_nodes == stratum)
+    rows = own if cells is None else cells[own]
+    for first, last in cuts(np.append(0, np.cumsum(np.diff(Y.stored.indptr)[rows])), MOST_VALUES):
+        some = rows[first:last]
+        adjacent = some[-1] - some[0] == len(some) - 1
+        block = Y.stored[some[0] : some[-1] + 1] if adjacent else Y.stored[some]
+        block = block if genes is None else block[:, genes]
+        block_table(block, None, _within(shares[own[first:last]], n_nodes), wanted, False, table)
+    return table
+
+
+def _within(shares: Shares, n_nodes: int) -> Shares:
+    """Return the shares of cells of one stratum in its own nodes."""
+    return replace(shares, n_nodes=n_nodes, starts=shares.starts % n_nodes)
 
 
 @dataclass
@@ -63,7 +91,6 @@ def _block_of_strata(
     strata = shares.starts // n_nodes
     for stratum in np.unique(strata).tolist():
         own = np.flatnonzero(strata == stratum)
-        some = replace(shares[own], n_nodes=n_nodes)
-        some = replace(some, starts=some.starts - stratum * n_nodes)
+        some = _within(shares[own], n_nodes)
         found.tables[stratum] = block_table(block, kept[own], some, wanted, False, found.tables.get(stratum))
     return found

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import anndata as ad
 import numpy as np
 import pytest
+import zarr
 from scipy import sparse
 
 from lineage_clust import GAM, BSplineSmoother
@@ -15,6 +17,7 @@ from lineage_clust.models.families import FAMILIES
 from lineage_clust.models.gam.design import make_design
 from lineage_clust.models.gam.donors import each as donors_each
 from lineage_clust.models.gam.donors import nodes as donors_nodes
+from lineage_clust.models.gam.donors import tables as donors_tables
 from lineage_clust.models.gam.donors import working as donors_working
 from lineage_clust.models.gam.donors.averages import moved_by_lambda
 from lineage_clust.models.gam.donors.glm import runs_of_donors
@@ -141,11 +144,25 @@ def test_compiled_fits_are_those_of_numpy(family, monkeypatch):
     )
 
 
+def selected(Y):
+    """Return expression as a selection of cells and genes of a larger matrix in memory."""
+    return BlockedExpression(sparse.csr_array(np.repeat(np.hstack([Y, Y]), 2, axis=0)))[1::2, : Y.shape[1]]
+
+
+def in_file(Y):
+    group = zarr.open_group(zarr.storage.MemoryStore())
+    ad.io.write_elem(group, "X", sparse.csr_matrix(Y))
+    return BlockedExpression(ad.io.sparse_dataset(group["X"]), keeps_totals=False)
+
+
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
-@pytest.mark.parametrize("storage", [sparse.csr_array, lambda Y: BlockedExpression(sparse.csr_array(Y))])
-def test_tables_of_donors_add_up_to_that_of_the_cells(family, storage, monkeypatch):
+@pytest.mark.parametrize("storage", [sparse.csr_array, selected, in_file])
+@pytest.mark.parametrize("in_order", [False, True])
+def test_tables_of_donors_add_up_to_that_of_the_cells(in_order, storage, family, monkeypatch):
     monkeypatch.setattr(donors_nodes, "_WORTHWHILE", 0)
+    monkeypatch.setattr(donors_tables, "MOST_VALUES", 200)
     donors, X, penalty, depth, Y = counts(n_genes=4, n_cells=900)
+    donors = np.sort(donors) if in_order else donors
     weights = np.random.default_rng(1).uniform(0.3, 1, len(Y))
     likelihood, choices = Likelihood(FAMILIES[family], LINKS["log"]), Choices("reml", "bayes", "auto", 3e-3, None)
     made = DonorTable(Cells(make_design(X, penalty, weights, "auto"), weights, depth, likelihood, choices), donors)
