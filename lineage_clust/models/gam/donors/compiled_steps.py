@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import factorial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from .steps import DEEP, FARTHEST, HALVINGS, INCREASE, RIDGE
 _LOG_2 = float(np.log(2.0))
 _LOG_2_HIGH, _LOG_2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # sum to log 2; `k` times the first is exact
 _ROUNDS = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer
+_LAST, _SERIES = 1.0 / factorial(13), tuple(1.0 / factorial(power) for power in range(12, -1, -1))
 _TO_EXPONENT = -0x3FE6A09E667F3BCD  # bits of the root of 1/2
 
 
@@ -101,14 +103,15 @@ def raise_each(height, level):
     With the multiple `k` of log 2 nearest to `x`, the exponential is `2**k` times that of the rest, whose series is short.
     """
     for place in range(np.uintp(len(height))):
-        level[place] = min(max(height[place], -FARTHEST), FARTHEST) / _LOG_2 + _ROUNDS  # `k` is in the last bits
+        # `k` is in the last bits
+        level[place] = min(max(height[place], -FARTHEST), FARTHEST) * (1.0 / _LOG_2) + _ROUNDS
     bits = level.view(np.int64)
     for place in range(np.uintp(len(height))):
         exponent = level[place] - _ROUNDS
         rest = min(max(height[place], -FARTHEST), FARTHEST) - exponent * _LOG_2_HIGH - exponent * _LOG_2_LOW
-        series = 1.0
-        for power in (13.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0):
-            series = 1.0 + series * rest * (1.0 / power)
+        series = _LAST
+        for coefficient in _SERIES:
+            series = coefficient + series * rest
         bits[place] = (bits[place] + 1023) << 52
         level[place] *= series
 

@@ -36,61 +36,56 @@ def iterate_each(problem, state, penalties, covariances, histograms, count, stil
     values, logs = np.zeros((n_offsets, n_places)), np.zeros(n_places)
     working, residual, height = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
     step, level = np.zeros(n_places), np.zeros(n_places)
-    plain, spline = np.zeros((n_columns, n_donors, n_columns)), np.zeros((n_donors, n_columns))
-    lower, turned = np.zeros((n_random, n_random)), np.zeros((n_columns, n_random))
-    half, inner = np.zeros((n_columns * n_donors, n_random)), np.zeros((n_random, n_donors * n_random))
+    plain, width = np.zeros((n_columns, n_donors, n_columns + 1)), n_columns + 1
+    lower, turned = np.zeros((n_random, n_random)), np.zeros((width, n_random))
+    half, inner = np.zeros((n_random, n_donors * width)), np.zeros((n_random * n_donors, n_random))
     rows, factors = np.zeros((n_donors, n_random, n_columns + 1)), np.zeros((n_donors, n_random, n_random))
     gram, right = np.zeros((n_fixed, n_fixed)), np.zeros(n_fixed)
-    rest, response = np.zeros((n_columns, n_columns)), np.zeros(n_columns)
-    left, splines = np.zeros((n_donors, n_random)), np.zeros(n_columns + 1)
+    rest, left, splines = np.zeros((n_columns, width)), np.zeros((n_donors, n_random)), np.zeros(width)
     diagonal = np.zeros(n_fixed)
     for gene in range(len(sums)):
         arrange(sums[gene], values)
         rise(places, bases, coefficients[gene], deviations[gene], height)
         raise_each(height, level)
         root(covariances[gene], lower)
-        np.dot(random, lower, turned)
+        np.dot(random, lower, turned[:n_columns])
         moved[gene] = np.inf
         for _ in range(count):
             at_places(level, nodes, values, theta[gene], working, residual)
-            gather(places, working, residual, height, plain, spline)
-            np.dot(plain.reshape(n_columns * n_donors, n_columns), turned, half)
-            np.dot(turned.T, half.reshape(n_columns, n_donors * n_random), inner)
+            gather(places, working, residual, height, plain)
+            np.dot(turned[:n_columns].T, plain.reshape(n_columns, n_donors * width), half)
+            np.dot(half.reshape(n_random * n_donors, width), turned, inner)
             for donor in range(n_donors):
                 at, factor = rows[slots[donor]], factors[donor]
                 for row in range(n_random):
                     for column in range(row + 1):
-                        factor[row, column] = inner[row, donor * n_random + column]
+                        factor[row, column] = inner[row * n_donors + donor, column]
                     factor[row, row] += 1.0
-                    at[row, n_columns] = 0.0
-                for column in range(n_columns):
-                    for row in range(n_random):
-                        at[row, column] = half[column * n_donors + donor, row]
-                        at[row, n_columns] += spline[donor, column] * turned[column, row]
+                    for column in range(width):
+                        at[row, column] = half[row, donor * width + column]
                 decompose(factor)
                 forward(factor, at)
             gram[:], right[:] = 0.0, 0.0
             determined, first = 0.0, 0
             for own_curve in range(n_curves):
-                rest[:], response[:] = 0.0, 0.0
+                rest[:] = 0.0
                 last = first
                 for donor in range(n_donors):
                     if curve[donor] == own_curve:
                         last += 1
                         for row in range(n_columns):
-                            response[row] += spline[donor, row]
-                            for column in range(n_columns):
+                            for column in range(width):
                                 rest[row, column] += plain[row, donor, column]
-                at = rows[first:last].reshape((last - first) * n_random, n_columns + 1)
-                explained = np.dot(at.T, at)
                 for row in range(n_columns):
-                    response[row] -= explained[row, n_columns]
                     for column in range(n_columns):
-                        determined += rest[row, column] * squared[own_curve, row, column] / n_fixed
-                        rest[row, column] -= explained[row, column]
+                        determined += rest[row, column] * squared[own_curve, row, column]
+                at = rows[first:last].reshape((last - first) * n_random, width)
+                rest -= np.dot(at.T, at)[:n_columns]
                 basis, first = curves[own_curve], last
-                gram += np.dot(basis.T, np.dot(rest, basis))
-                right += np.dot(basis.T, response)
+                of_basis = np.dot(basis.T, rest)
+                gram += np.dot(np.ascontiguousarray(of_basis[:, :n_columns]), basis)
+                right += of_basis[:, n_columns]
+            determined /= n_fixed
             for mode in range(n_fixed):
                 diagonal[mode] = min(penalties[gene, mode], HIGHEST_PENALTY * determined) + _RIDGE * determined + 1e-300
                 gram[mode, mode] += diagonal[mode]
@@ -102,7 +97,7 @@ def iterate_each(problem, state, penalties, covariances, histograms, count, stil
                 splines[:n_columns] = -np.dot(curves[own_curve], right)
                 splines[n_columns] = 1.0
                 last = first + np.sum(curve == own_curve)
-                at = rows[first:last].reshape((last - first) * n_random, n_columns + 1)
+                at = rows[first:last].reshape((last - first) * n_random, width)
                 left[first:last] = np.dot(at, splines).reshape(last - first, n_random)
                 first = last
             for donor in range(n_donors):
@@ -139,30 +134,33 @@ def sums_each(problem, state, gram, products, cross, donor_grams, donor_products
     curve, curves, random = bases.curve, bases.curves, bases.random
     n_donors, (n_columns, n_random), n_places = len(curve), random.shape, nodes.exposures.shape[1]
     working, residual, height, level = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)
-    values, total, response = np.zeros(nodes.exposures.shape), np.zeros((n_columns, n_columns)), np.zeros(n_columns)
-    plain, spline = np.zeros((n_columns, n_donors, n_columns)), np.zeros((n_donors, n_columns))
-    half = np.zeros((n_columns * n_donors, n_random))
+    values, width = np.zeros(nodes.exposures.shape), n_columns + 1
+    plain, total = np.zeros((n_columns, n_donors, width)), np.zeros((n_columns, width))
+    half, padded = np.zeros((n_random, n_donors * width)), np.zeros((width, n_random + curves.shape[2]))
     for gene in range(len(state.sums)):
         arrange(state.sums[gene], values)
         rise(places, bases, state.coefficients[gene], state.deviations[gene], height)
         raise_each(height, level)
         at_places(level, nodes, values, state.theta[gene], working, residual)
-        gather(places, working, residual, height, plain, spline)
-        np.dot(plain.reshape(n_columns * n_donors, n_columns), random, half)
-        rows = half.reshape(n_columns, n_donors * n_random).T
-        donor_grams[gene] = np.dot(rows, random).reshape(n_donors, n_random, n_random)
-        donor_products[gene] = np.dot(spline, random)
+        gather(places, working, residual, height, plain)
+        np.dot(random.T, plain.reshape(n_columns, n_donors * width), half)
         for number in range(len(curves)):
             basis = curves[number]
-            across = np.dot(rows, basis).reshape(n_donors, n_random, basis.shape[1])
-            total[:], response[:] = 0.0, 0.0
+            padded[:n_columns, :n_random], padded[:n_columns, n_random:] = random, basis
+            across = np.dot(half.reshape(n_random * n_donors, width), padded)
+            total[:] = 0.0
             for donor in range(n_donors):
                 if curve[donor] == number:
-                    cross[gene, donor] = across[donor]
-                    total += plain[:, donor]
-                    response += spline[donor]
-            gram[gene] += np.dot(basis.T, np.dot(total, basis))
-            products[gene] += np.dot(basis.T, response)
+                    for row in range(n_random):
+                        own = across[row * n_donors + donor]
+                        donor_grams[gene, donor, row], cross[gene, donor, row] = own[:n_random], own[n_random:]
+                        donor_products[gene, donor, row] = half[row, donor * width + n_columns]
+                    for row in range(n_columns):
+                        for column in range(width):
+                            total[row, column] += plain[row, donor, column]
+            of_basis = np.dot(basis.T, total)
+            gram[gene] += np.dot(np.ascontiguousarray(of_basis[:, :n_columns]), basis)
+            products[gene] += of_basis[:, n_columns]
 
 
 @compiled
@@ -172,17 +170,18 @@ def losses_each(problem, sums, theta, coefficients, losses):
     n_offsets, n_places = nodes.exposures.shape
     height, mean = np.zeros(n_places), np.zeros(n_places)
     values, logs = np.zeros(nodes.exposures.shape), np.zeros(n_places)
-    none = np.zeros((len(bases.curve), bases.random.shape[1]))
+    none, offsets = np.zeros((len(bases.curve), bases.random.shape[1])), nodes.offsets.reshape(nodes.offsets.size)
+    weights = np.zeros(n_places)
+    for offset in range(n_offsets):
+        weights += nodes.weights[offset]
+    weights /= np.sum(weights)
     for gene in range(len(sums)):
         arrange(sums[gene], values)
         rise(places, bases, coefficients[gene], none, height)
-        level, total = 0.0, 0.0
-        for offset in range(n_offsets):
-            level, total = level + np.sum(nodes.weights[offset] * height), total + np.sum(nodes.weights[offset])
-        of_offsets = np.sum(values * nodes.offsets)
+        of_offsets = np.dot(values.reshape(values.size), offsets)
         for number in range(2):
             if number == 1:
-                height[:] = level / total
+                height[:] = np.dot(weights, height)
             raise_each(height, mean)
             losses[number, gene] = loss_of(height, mean, nodes.exposures, nodes.weights, values, theta[gene], logs)
             losses[number, gene] -= 2.0 * of_offsets
@@ -233,12 +232,12 @@ def size_sums(level, nodes, sums, theta, whole):
 
 
 @compiled
-def gather(places, working, residual, height, plain, spline):
-    """Write each donor's gram matrix `(n_columns, n_donors, n_columns)` and its products with the working response."""
+def gather(places, working, residual, height, plain):
+    """Write `(n_columns, n_donors, n_columns + 1)`: each donor's gram matrix, and products with the working response last."""
     starts, ends, columns, _, pairs, row_of_pairs, _ = places
     width, n_wide, one = np.uintp(columns.shape[1]), np.uintp(pairs.shape[1]), np.uintp(1)
     total = np.zeros(pairs.shape[1])
-    plain[:], spline[:] = 0.0, 0.0
+    plain[:] = 0.0
     place, donor = np.uintp(0), 0
     for group in range(np.uintp(len(ends))):
         total[:] = 0.0
@@ -256,7 +255,7 @@ def gather(places, working, residual, height, plain, spline):
         pair = width
         for first in range(width):
             row = np.uintp(columns[group, first])
-            spline[donor, row] += total[first]
+            plain[row, donor, np.uintp(len(plain))] += total[first]
             for second in range(first + one):
                 column = np.uintp(columns[group, second])
                 plain[row, donor, column] += total[pair]

@@ -220,8 +220,8 @@ class WorkingRuns:
 
     def _sums(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         order = self.nodes.order
-        squares = self.table.squares[genes[:, None], order] if len(self.table.squares) else None
-        sums = self.table.sums[genes[:, None], order]
+        squares = self.table.squares[genes].take(order, axis=1) if len(self.table.squares) else None
+        sums = self.table.sums[genes].take(order, axis=1)
         if self.prior is not None:
             some = np.flatnonzero(self.start.needs_prior[genes])
             sums[some] = self.prior[0] * sums[some] + self.prior[1]
