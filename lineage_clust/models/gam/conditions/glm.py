@@ -65,7 +65,8 @@ def fit_glm_conditions(
         start = start_of(cells, table.nodes, table.of(Y), result)
         both = [np.concatenate([of[:n_smooth], zero, of[n_smooth:]]) for of in (start.coefficients, start.levels)]
         start = replace(start, coefficients=both[0], levels=both[1], needs_prior=np.ones(n_genes, dtype=bool))
-        curves = WorkingRuns(problem, table.of(Y), start, with_donors).run().fit(n_genes, start.converged, empty=0.0)
+        runs = WorkingRuns(problem, table.of(Y), start, with_donors, cells.choices.n_jobs)
+        curves = runs.run().fit(n_genes, start.converged, empty=0.0)
     combine(curves.statistics, curves.pvalues)
     by_donor = np.zeros((samples.n_donors, n_genes), dtype=bool)
     np.logical_or.at(by_donor, samples.donor, table.expressing(Y))

@@ -83,4 +83,4 @@ def runs_of_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) ->
         np.zeros(len(nodes.of_donors), dtype=int), random, np.maximum(penalty, 0.0)[None], cells.unit, n_cells,
         n_determined, level @ gram @ random[:, 1:] / n_cells, n_genes=len(result.lambda_),
     )  # fmt: skip
-    return WorkingRuns(problem, table.of(Y), start_of(cells, nodes, table.of(Y), result))
+    return WorkingRuns(problem, table.of(Y), start_of(cells, nodes, table.of(Y), result), n_jobs=cells.choices.n_jobs)

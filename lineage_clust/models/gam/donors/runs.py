@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from ....expression.counts.table import Table
 from ..estimates import GeneEstimates
 from ..inference.gene_posterior import GenePosterior
 from ..pirls.problem import Cells
+from ..pirls.runs import each_piece
 from ..pirls.size import Histogram, shrink
 from .averages import FARTHEST, Averages, averaged, smoothing_at
 from .each import EachSums
@@ -158,10 +161,14 @@ class WorkingRuns:
     table : Sums of expression over the nodes.
     start : Where the iterations start.
     with_donors : Whether donors vary; otherwise cells are the replicates.
+    n_jobs : Number of threads, as in `GAM`.
     """
 
-    def __init__(self, problem: WorkingProblem, table: Table, start: Start, with_donors: bool = True):
+    def __init__(
+        self, problem: WorkingProblem, table: Table, start: Start, with_donors: bool = True, n_jobs: int | None = None
+    ):
         self.problem, self.table, self.start, self.with_donors = problem, table, start, with_donors
+        self.n_jobs = n_jobs
         self.nodes, likelihood, self.prior = problem.nodes, problem.likelihood, prior_counts(problem)
         self.to_fixed = np.linalg.pinv(problem.fixed)
         self.estimates_size = likelihood.estimates_size and likelihood.family.name == "negative_binomial"
@@ -180,9 +187,7 @@ class WorkingRuns:
         step = int(np.clip(_CHUNK_VALUES // len(self.nodes.rows), 16, 256))
         chunks = [genes[first : first + step] for first in range(0, len(genes), step)]
         kept, likelihood, turned_sums, left = [], [], [], _MOST_KEPT
-        for chunk in chunks:
-            state = self.begin(chunk)
-            found, turned = self._settled(chunk, state, grid, coarse, prior)
+        for state, found, turned in self._each(partial(self._settled, grid=grid, coarse=coarse, prior=prior), chunks):
             likelihood.append(found)
             left -= 0 if turned is None else turned.n_bytes + state.sums.nbytes
             keeps = turned is not None and left > 0 and not self.shrinks
@@ -192,15 +197,21 @@ class WorkingRuns:
         abundance = np.log(self.table.statistics[genes, bins.SUM] / self.nodes.total)
         posterior = probabilities(np.concatenate(likelihood, axis=1), abundance=abundance)[1]
         self._shrink(kept, chunks)
-        parts, done = [], 0
-        for chunk, state, turned in zip(chunks, kept, turned_sums, strict=True):
-            of_chunk = posterior[:, done : done + len(chunk)]
-            done += len(chunk)
+
+        def average(number: int) -> Averages:
+            chunk, state, turned = chunks[number], kept[number], turned_sums[number]
             if turned is None:
                 state.sums, state.squares = self._sums(chunk)
             least, squares = self._least(chunk, state), self.table.statistics[chunk, bins.SQUARES]
-            parts.append(averaged(self.problem, state, grid, of_chunk, least, squares, turned))
-        return Ended(genes, kept, parts)
+            of_chunk = posterior[:, number * step : number * step + len(chunk)]
+            return averaged(self.problem, state, grid, of_chunk, least, squares, turned)
+
+        return Ended(genes, kept, self._each(average, range(len(chunks))))
+
+    def _each(self, function: Callable, pieces: Sequence) -> list:
+        """Return the results of a function for each piece, computed in threads."""
+        quiet = np.errstate(**np.geterr())(function)  # other threads have settings of their own
+        return each_piece(quiet, pieces, self.n_jobs, self.problem.functions is not None)
 
     def begin(self, genes: np.ndarray) -> WorkingState:
         """Return the initial state of some genes: the fit to cells, without variation between donors."""
@@ -266,13 +277,13 @@ class WorkingRuns:
         return grid, grid, prior / prior.sum()
 
     def _settled(
-        self, genes: np.ndarray, state: WorkingState, grid: VarianceGrid, coarse: VarianceGrid, prior: np.ndarray
-    ) -> tuple[np.ndarray, EachSums | None]:
-        """Iterate, and return the likelihood `(n_points, n_genes)` of the grid, and the sums if they take long to compute.
+        self, genes: np.ndarray, grid: VarianceGrid, coarse: VarianceGrid, prior: np.ndarray
+    ) -> tuple[WorkingState, np.ndarray, EachSums | None]:
+        """Iterate, and return the state, likelihoods `(n_points, n_genes)` of the grid, and sums that take long to compute.
 
         `prior` is that of the coarse grid.
         """
-        problem = self.problem
+        problem, state = self.problem, self.begin(genes)
         iterate(problem, state, coarse.mean_covariance(np.tile(prior, (len(state.theta), 1))), _FIRST, STILL)
         sums = linearised(problem, state)
         turned = coarse.turn(sums)
@@ -283,7 +294,7 @@ class WorkingRuns:
         self._iterate(genes, state, coarse.mean_covariance(share))
         sums = linearised(problem, state)
         turned = grid.turn(sums)
-        return grid.likelihoods(sums, turned), turned if isinstance(turned, EachSums) else None
+        return state, grid.likelihoods(sums, turned), turned if isinstance(turned, EachSums) else None
 
     def _iterate(self, genes: np.ndarray, state: WorkingState, covariances: np.ndarray) -> None:
         """Iterate until the genes do not move.

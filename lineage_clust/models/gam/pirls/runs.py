@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -58,7 +58,7 @@ class GridFits:
             n_pieces = -(-n_pieces // MOST_THREADS) * MOST_THREADS  # so that all threads end at the same time
         pieces = np.array_split(positions, n_pieces) if n_pieces else []
         n_jobs, ours = self.cells.choices.n_jobs, compiled_loops(self.problem) is not None
-        found = _each(partial(self._fit, theta=theta), pieces, n_jobs, ours)
+        found = each_piece(partial(self._fit, theta=theta), pieces, n_jobs, ours)
         missed = [some for _, some in found]
         return [part for part, _ in found if part is not None], np.concatenate([genes[:0], *missed])
 
@@ -108,7 +108,7 @@ class ExactFits:
             self.failed.update({int(own[column]): reason for column, reason in failed.items()})
             columns = np.setdiff1d(np.arange(len(own)), list(failed))
             pieces = [columns[first : first + step] for first in range(0, len(columns), step)]
-            parts += _each(partial(self._fit, matrix, own, theta), pieces, self.cells.choices.n_jobs, False)
+            parts += each_piece(partial(self._fit, matrix, own, theta), pieces, self.cells.choices.n_jobs, False)
         return parts, genes[:0]
 
     def _in_memory(self, genes: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
@@ -149,7 +149,7 @@ class ExactFits:
         )  # fmt: skip
 
 
-def _each(fit: Callable, pieces: list[np.ndarray], n_jobs: int | None, release_gil: bool) -> list:
+def each_piece(fit: Callable, pieces: Sequence, n_jobs: int | None, release_gil: bool) -> list:
     """Return the results of all pieces, fitted in threads: by default all of them if most of the time needs no GIL."""
     if n_jobs is None and release_gil:
         fits = in_threads(fit, pieces)

@@ -17,6 +17,7 @@ from lineage_clust.models.families import FAMILIES
 from lineage_clust.models.gam.design import make_design
 from lineage_clust.models.gam.donors import each as donors_each
 from lineage_clust.models.gam.donors import nodes as donors_nodes
+from lineage_clust.models.gam.donors import runs as donors_runs
 from lineage_clust.models.gam.donors import tables as donors_tables
 from lineage_clust.models.gam.donors import working as donors_working
 from lineage_clust.models.gam.donors.averages import moved_by_lambda
@@ -142,6 +143,15 @@ def test_compiled_fits_are_those_of_numpy(family, monkeypatch):
     np.testing.assert_allclose(
         found.predict(data[1][:5], True)[1], expected.predict(data[1][:5], True)[1], rtol=1e-5, atol=1e-8
     )
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_fits_do_not_depend_on_the_number_of_threads(n_jobs, monkeypatch):
+    monkeypatch.setattr(donors_runs, "_CHUNK_VALUES", 1)  # several chunks
+    data = counts(n_genes=50)
+    found, expected = fit_of(data, n_jobs=n_jobs), fit_of(data, n_jobs=1)
+    for name in ("coef_", "pvalue_", "theta_"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
 
 
 def selected(Y):
