@@ -22,9 +22,10 @@ class Bounds(NamedTuple):
     support : Lower bound of the agreement between independent halves of the data on the cluster of each row.
     correlation : Upper bound of the correlation of the mean rows of two clusters.
     explained : Lower bound of the share of the squared deviations of all curves that a division explains.
-    within : Lower bound of the share of the squared deviations in a cluster that its division explains, if its parts are not
-        divided further. The best division of a normal distribution explains 2 / pi of the share of the first principal
-        component [1]_. If that is less than 0.44, rows deviate in many directions, and no division is better than others.
+    within : Lower bound of the share of the squared deviations in a cluster that its division explains, if its parts are
+        not divided further. The best division of a normal distribution explains 2 / pi of the share of the first
+        principal component [1]_. If that is less than 0.44, rows deviate from their mean in many directions, and no division
+        is better than others. Parts with opposite means have none.
 
     .. [1] Flury (1990), Principal points, Biometrika 77, 33-41.
     """

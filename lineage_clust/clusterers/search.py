@@ -66,6 +66,7 @@ def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict
     while labels.max() > 0:
         path[int(labels.max()) + 1] = labels
         blur = least_distinct(material, labels, bounds)
+        np.fill_diagonal(blur, -1.0)  # where all pairs are perfectly distinct, two are merged as well
         first, second = np.unravel_index(np.argmax(blur), blur.shape)
         merged = without_gaps(np.where(labels == max(first, second), min(first, second), labels))
         labels = refine(material.rows, merged, _STEPS_BETWEEN_MERGES)
@@ -144,8 +145,13 @@ def _with_direction(made: list[_Division], bounds: Bounds) -> list[_Division]:
     later = [{one.cluster for one in made[number:]} for number in range(1, len(made) + 1)]
     return [
         one for number, one in enumerate(made, 1)
-        if one.within >= bounds.within or {one.cluster, number} & later[number - 1]
+        if _has_direction(one, bounds) or {one.cluster, number} & later[number - 1]
     ]  # fmt: skip
+
+
+def _has_direction(division: _Division, bounds: Bounds) -> bool:
+    """Return whether rows deviate from their mean in one direction above all, or have no mean: those of the parts oppose."""
+    return division.within >= bounds.within or division.pairs.correlation.max() <= 0
 
 
 def _best_alternative(
@@ -176,7 +182,7 @@ def _is_final(material: Material, labels: np.ndarray, bounds: Bounds) -> bool:
     if support < bounds.support or correlation > bounds.correlation:
         return False
     divisions = _divisions(material, labels, range(labels.max() + 1))
-    return not any(_is_made(one, bounds) and one.within >= bounds.within for one in divisions)
+    return not any(_is_made(one, bounds) and _has_direction(one, bounds) for one in divisions)
 
 
 def _found(

@@ -68,10 +68,13 @@ class StabilityCurve:
     @property
     def lacks_direction(self) -> bool:
         """Whether the next division explains enough of the variance, but too little of that within the cluster."""
-        after = self.n_clusters > self.selected
-        return bool(
-            np.any((self.within < self.bounds.within)[after] & (self.explained >= self.bounds.explained)[after])
-        )
+        return bool(np.any(self._without_direction & (self.explained >= self.bounds.explained)))
+
+    @property
+    def _without_direction(self) -> np.ndarray:
+        """Which divisions `(n_partitions,)` are not made, of clusters that have a mean but no leading direction."""
+        little = (self.within < self.bounds.within) & (self.correlation > 0)
+        return little & (self.n_clusters > self.selected)
 
     @property
     def distinct(self) -> np.ndarray:
@@ -81,7 +84,7 @@ class StabilityCurve:
             | (self.connectivity > self.bounds.connectivity)
             | (self.correlation > self.bounds.correlation)
             | (self.explained < self.bounds.explained)
-            | ((self.within < self.bounds.within) & (self.n_clusters > self.selected))
+            | self._without_direction
         )
 
     @property

@@ -147,7 +147,7 @@ def _number(result: FitResult) -> str:
 def _shares(curve: StabilityCurve) -> str:
     return (
         f"{100 * curve.bounds.explained:g} % of the variance of the scaled trends and, if it is the last one, "
-        f"{100 * curve.bounds.within:g} % of that within the cluster"
+        f"{100 * curve.bounds.within:g} % of that within the cluster, unless the means of the two are opposite"
     )
 
 

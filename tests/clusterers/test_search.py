@@ -182,6 +182,12 @@ def test_two_genes_of_different_shape_are_two_clusters():
     assert GraphClusterer(random_state=0).fit(X, draws=draws).n_clusters_ == 1
 
 
+def test_groups_that_nothing_connects_are_merged_even_if_correlation_is_not_limited():
+    """The search did not end, because no pair was less distinct than a cluster is from itself."""
+    X = np.random.default_rng(0).normal(0, 0.01, (80, 3)) + np.repeat([[0.0, 1, 2], [2, 1, 0]], 40, axis=0)
+    assert GraphClusterer(random_state=0, max_correlation=1.0).fit(X).n_clusters_ == 2
+
+
 @pytest.mark.slow
 @settings(max_examples=5)
 @given(SEEDS, st.integers(10, 15))

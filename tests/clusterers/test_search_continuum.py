@@ -147,6 +147,15 @@ def test_groups_that_deviate_in_many_directions_are_not_divided(seed):
     )
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_in_all_directions_have_no_mean_and_are_divided(seed):
+    rng = np.random.default_rng(seed)
+    X = smooth_noise(rng, 200, 1.0)
+    found = divided(material_of(X, np.array([X + smooth_noise(rng, 200, 0.1) for _ in range(4)])), Bounds())
+    assert found.curve.within[1] < Bounds().within
+    assert found.curve.selected > 2
+
+
 def test_a_division_explains_its_share_of_the_squares_within_the_cluster():
     _, X, draws = gradual(np.random.default_rng(0))
     found = divided(material_of(X, draws), Bounds(explained=0.05))
