@@ -101,25 +101,28 @@ class StabilityCurve:
         if len(larger) == 0:
             return f"No partition into more than {counted(selected, 'cluster')} was evaluated.{self._division}"
         after, reasons = larger[0], []
-        if self.support[after] < self.bounds.support:
-            reasons.append(f"support would be {self.support[after]:.2f} (at least {self.bounds.support:g})")
-        if self.connectivity[after] > self.bounds.connectivity:
+        bounds = self.bounds
+        if self.support[after] < bounds.support:
             reasons.append(
-                f"connectivity would be {self.connectivity[after]:.2f} (at most {self.bounds.connectivity:g})"
+                f"support would be {_digits(self.support[after], bounds.support)} (at least {bounds.support:g})"
             )
-        if self.correlation[after] > self.bounds.correlation:
+        if self.connectivity[after] > bounds.connectivity:
+            value = _digits(self.connectivity[after], bounds.connectivity)
+            reasons.append(f"connectivity would be {value} (at most {bounds.connectivity:g})")
+        if self.correlation[after] > bounds.correlation:
+            value = _digits(self.correlation[after], bounds.correlation)
+            reasons.append(f"correlation of means would be {value} (at most {bounds.correlation:g})")
+        if self.explained[after] < bounds.explained:
+            value, bound = 100 * self.explained[after], 100 * bounds.explained
             reasons.append(
-                f"correlation of means would be {self.correlation[after]:.2f} (at most {self.bounds.correlation:g})"
-            )
-        if self.explained[after] < self.bounds.explained:
-            reasons.append(
-                f"the share of the variance explained by the division would be {100 * self.explained[after]:.3g} % "
-                f"(at least {100 * self.bounds.explained:g} %)"
+                f"the share of the variance explained by the division would be {_digits(value, bound, '3g')} % "
+                f"(at least {bound:g} %)"
             )
         elif self.lacks_direction:
+            value, bound = 100 * self.within[after], 100 * bounds.within
             reasons.append(
-                f"the variance explained within the divided cluster would be "
-                f"{100 * self.within[after]:.3g} % (at least {100 * self.bounds.within:g} %)"
+                f"the variance explained within the divided cluster would be {_digits(value, bound, '3g')} % "
+                f"(at least {bound:g} %)"
             )
         text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
         found = "There is 1 cluster" if selected == 1 else f"{selected} clusters are distinct"
@@ -132,6 +135,19 @@ class StabilityCurve:
         if not self.n_divided:
             return ""
         return f" Genes that contradict the mean of their cluster form {self.n_divided} more."
+
+
+def _digits(value: float, bound: float, precision: str = "2f") -> str:
+    """Return a value with at least this precision, and as many digits more as tell it from its bound.
+
+    >>> _digits(0.9312, 0.9), _digits(0.9002, 0.9), _digits(1.4997, 1.5, "3g")
+    ('0.93', '0.9002', '1.4997')
+    """
+    for more in range(9):
+        text = f"{value:.{int(precision[0]) + more}{precision[1]}}"
+        if float(text) != round(bound, 9):
+            break
+    return text
 
 
 def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -43,6 +43,15 @@ def test_why_names_the_measures_that_do_not_hold(values, said):
     assert curve(*values, chosen=1).why == said
 
 
+def test_values_near_their_bound_can_be_told_from_it():
+    """A correlation of 0.902 was 0.90, which is at most 0.9."""
+    ends = np.array([1.0, 0.2996]), np.array([0.0, 1.001]), np.array([-1.0, 0.902])
+    assert StabilityCurve(np.arange(1, 3), *ends, 1, explained=np.array([np.nan, 0.014996])).why == (
+        "With 2 clusters, support would be 0.2996 (at least 0.3), connectivity 1.001 (at most 1), correlation of means 0.902 "
+        "(at most 0.9), the share of the variance explained by the division 1.4996 % (at least 1.5 %)."
+    )
+
+
 def test_why_is_about_the_next_number_and_the_bounds_of_the_fit():
     bounds = Bounds(connectivity=0.3, support=0.7, correlation=0.8)
     found = curve([0.9, 0.6, 0.1], [0.1, 0.2, 0.9], [0.2, 0.3, 0.99], 2, bounds)
