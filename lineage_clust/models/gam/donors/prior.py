@@ -42,8 +42,7 @@ def learn(sums: DonorSums) -> VarianceGrid:
     usual = usual_shape(sums.n_modes)
     if sums.n_genes == 0:
         return VarianceGrid(usual, grid(*2 * [coarse_axis(sums)]))
-    chosen = np.unique(np.linspace(0, sums.n_genes - 1, min(sums.n_genes, _N_LEARNING)).round().astype(int))
-    some = sums.take(chosen)
+    some = sums.take(spread(_N_LEARNING, sums.squares.ravel(), sums.products.sum(axis=1).ravel()))
     axis = coarse_axis(some)
     shape, variances, n_informative = usual, grid(axis, axis), 0.0
     for step in range(_N_STEPS):
@@ -55,6 +54,21 @@ def learn(sums: DonorSums) -> VarianceGrid:
     wider = np.sqrt(axis[1] / axis[0])
     fine = np.geomspace(axis[0] / wider, axis[-1] * wider, round(_N_FINE * len(axis) / _N_COARSE))
     return VarianceGrid(shape, grid(fine, fine))
+
+
+def spread(n_most: int, *statistics: np.ndarray) -> np.ndarray:
+    """Return the positions, in increasing order, of at most `n_most` genes at equal steps along a statistic.
+
+    Genes taken by position would depend on their order. Ties are broken by the next statistic.
+
+    statistics : `(n_genes,)` each.
+
+    >>> spread(3, np.array([5.0, 1.0, 9.0, 3.0, 7.0])).tolist()
+    [0, 1, 2]
+    """
+    order = np.lexsort(statistics[::-1])
+    steps = np.linspace(0, len(order) - 1, min(len(order), n_most)).round().astype(int)
+    return np.sort(order[np.unique(steps)])
 
 
 def coarse_axis(sums: DonorSums) -> np.ndarray:

@@ -20,7 +20,7 @@ from .each import EachSums
 from .gaussian import FEWEST_GENES, warn_of_few
 from .mixture import DonorFit
 from .nodes import DonorNodes
-from .prior import LARGEST, learn, probabilities, usual_shape
+from .prior import LARGEST, learn, probabilities, spread, usual_shape
 from .steps import LONG
 from .variance_grid import VarianceGrid
 from .variances import Variances
@@ -251,7 +251,9 @@ class WorkingRuns:
         if not self.with_donors:
             none = VarianceGrid(usual, Variances(*np.zeros((3, 1))))
             return none, none, np.ones(1)
-        some = genes[np.unique(np.linspace(0, len(genes) - 1, min(len(genes), _N_LEARNING)).round().astype(int))]
+        statistics = self.table.statistics[genes]
+        by = statistics[:, bins.SUM], statistics[:, bins.SQUARES], self.start.lambda_[genes]
+        some = genes[spread(_N_LEARNING, *by)]
         state = self.begin(some)
         # the scale of a constant gene is almost 0
         variance = np.minimum(_USUAL / self.start.scale[some], LARGEST)

@@ -62,6 +62,13 @@ def problem_of(data, family, monkeypatch, theta=2.0):
     return runs_of_donors(cells, Y, result, DonorTable(cells, donors)), design.matrix, weights
 
 
+def test_the_order_of_the_genes_does_not_matter():
+    donors, design, penalty, depth, Y = counts(n_genes=230)
+    order = np.random.default_rng(1).permutation(230)
+    plain, other = (fit_of((donors, design, penalty, depth, some)).pvalue_ for some in (Y, Y[:, order]))
+    np.testing.assert_allclose(other, plain[order], rtol=1e-5)
+
+
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial", "gamma"])
 def test_working_sums_are_those_of_the_cells(family, monkeypatch):
     data = counts(n_genes=3)
