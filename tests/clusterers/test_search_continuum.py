@@ -130,7 +130,7 @@ def test_the_measures_of_overlapping_groups_are_those_of_all_pairs():
 
 @pytest.mark.parametrize("seed", [1, 3])
 def test_groups_that_deviate_in_many_directions_are_not_divided(seed):
-    """Each was divided in two or three, which every sample of the data does in another direction."""
+    """Each was divided in two or three, although no division is better than many others."""
     rng = np.random.default_rng(seed)
     truth = np.repeat([0, 1], 80)
     X = zscored(bumps(3))[truth] + smooth_noise(rng, 160, 0.6)
