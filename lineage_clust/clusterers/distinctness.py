@@ -174,8 +174,8 @@ def connectivity_of(
     be nearest to each other.
 
     ranks : `(2, n_edges)`, for each stored entry of `connectivities`: the position of the second row in the list of
-        neighbours of the first one, nearest first, and of the first row in that of the second one; infinite if it is not in
-        the list.
+        neighbours of the first one, nearest first, and of the first row in that of the second one; -1 if it is not in the
+        list.
     sizes : `(n_clusters,)` numbers of rows that replace `m`.
 
     References
@@ -193,7 +193,12 @@ def connectivity_of(
     if ranks is not None:
         others = (np.bincount(labels) if sizes is None else sizes) - 1.0
         others[others <= 1] = np.inf  # any two rows can be nearest to each other
-        weights = weights * ((ranks[0] < others[labels[edges.row]]) | (ranks[1] < others[labels[edges.col]]))
+        if others.min() <= ranks.max(initial=-1):
+            kept = [
+                (rank >= 0) & (rank < others[labels[ends]])
+                for rank, ends in zip(ranks, (edges.row, edges.col), strict=True)
+            ]
+            weights = weights * (kept[0] | kept[1])
     between = np.bincount(pairs, weights=weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
     between = between.astype(np.float64)  # without edges, NumPy returns integers
     degree = between.sum(axis=1)

@@ -52,21 +52,20 @@ def graph_of_nearest(rows: np.ndarray, metric):
 
 
 def ranks_of_edges(graph: sparse.csr_matrix, lists: Neighbors) -> np.ndarray:
-    """Return the positions of the rows of each edge in the lists of each other, `(2, n_edges)`; infinite if not listed.
+    """Return the positions of the rows of each edge in the lists of each other, `(2, n_edges)`; -1 if not listed.
 
     >>> lists = Neighbors(np.array([[1, 2], [2, 0], [1, -1]]), np.array([[1.0, 2.0], [1.0, 1.0], [1.0, np.inf]]))
     >>> ranks_of_edges(sparse.csr_matrix(np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])), lists).tolist()
-    [[0.0, 1.0, 1.0, 0.0, inf, 0.0], [1.0, inf, 0.0, 0.0, 1.0, 0.0]]
+    [[0, 1, 1, 0, -1, 0], [1, -1, 0, 0, 1, 0]]
     """
     edges, (rows, places) = graph.tocoo(), np.nonzero(lists.listed)
     if edges.nnz == 0:
-        return np.zeros((2, 0))
-    position = sparse.csr_matrix((places + 1.0, (rows, lists.indices[rows, places])), shape=graph.shape)
+        return np.zeros((2, 0), dtype=int)
+    position = sparse.csr_matrix((places + 1, (rows, lists.indices[rows, places])), shape=graph.shape)
     found = [
         np.asarray(position[one, other]).ravel() for one, other in ((edges.row, edges.col), (edges.col, edges.row))
     ]
-    ranks = np.array(found) - 1
-    return np.where(ranks < 0, np.inf, ranks)
+    return np.array(found) - 1
 
 
 def make_material(
