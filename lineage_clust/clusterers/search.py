@@ -157,7 +157,7 @@ def _has_direction(division: _Division, bounds: Bounds) -> bool:
 def _best_alternative(
     material: Material, labels: np.ndarray, others: list[np.ndarray], bounds: Bounds
 ) -> np.ndarray | None:
-    """Return which of some partitions, the first of which are `labels` moved, describes the curves clearly better.
+    """Return which of some partitions, the first of which is `labels` moved by k-means, describes the curves clearly better.
 
     Others have distinct clusters that would not be divided. Returns `None` if there is no such partition.
     """
@@ -165,13 +165,16 @@ def _best_alternative(
     def score(one: np.ndarray) -> float:
         return _explained(material, one) - bounds.explained * (one.max() + 1)
 
-    least, moved = score(labels) + bounds.explained, others[0]
-    for one in sorted(others, key=score, reverse=True):
-        if score(one) < least:
-            return None
-        if one is moved and one.max() == labels.max():
-            return one
-        if one is not moved and 0 < one.max() <= labels.max() and _is_final(material, one, bounds):
+    scores, least = np.array([score(one) for one in others]), score(labels) + bounds.explained
+    for number in np.argsort(-scores, kind="stable").tolist():
+        if scores[number] < least:
+            break
+        one, is_moved = others[number], number == 0
+        if (
+            one.max() == labels.max()
+            if is_moved
+            else 0 < one.max() <= labels.max() and _is_final(material, one, bounds)
+        ):
             return one
     return None
 
@@ -206,6 +209,7 @@ def _found(
 def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) -> list[_Division]:
     """Return the divisions in two of those clusters whose rows are not all identical."""
     found, tiny = [], np.finfo(float).tiny
+    total = max((material.curves**2).sum(), tiny)
     for cluster in clusters:
         members = np.flatnonzero(labels == cluster)
         halves = two_halves(material.rows[members])
@@ -218,8 +222,8 @@ def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) 
         curves = material.curves[members]
         between = curves[halves].mean(axis=0) - curves[~halves].mean(axis=0)
         explained = halves.mean() * (~halves).sum() * (between**2).sum()
-        within, total = ((curves - curves.mean(axis=0)) ** 2).sum(), (material.curves**2).sum()
-        found.append(_Division(cluster, second, pairs, explained / max(total, tiny), explained / max(within, tiny)))
+        within = max(((curves - curves.mean(axis=0)) ** 2).sum(), tiny)
+        found.append(_Division(cluster, second, pairs, explained / total, explained / within))
     return found
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import binom
 
+from ..contracts.capabilities import fitted_value
+
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from .gating import Gate
     from .result import FitResult
 
 NOTE = "not clustered: by chance, as many genes without a trend are as significant as those of its cluster"
@@ -36,6 +41,13 @@ def in_clusters_by_chance(labels: np.ndarray, pvalues: np.ndarray, alpha: float)
         chance = binom.sf(np.arange(len(own)), n_without + len(own), own).min(initial=1.0)
         found[labels == cluster] = len(own) * chance >= alpha
     return found
+
+
+def by_chance(clusterer: Any, labels: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.ndarray:
+    """Return which genes are in clusters by chance `(n_genes,)`; none if their number is set or genes are not tested."""
+    if gate.alpha is None or gate.pvalue_limit is None or fitted_value(clusterer, "stability_") is None:
+        return np.zeros(len(labels), dtype=bool)
+    return in_clusters_by_chance(labels, table["pvalue"].to_numpy(dtype=float), gate.alpha)
 
 
 def left_out(result: FitResult) -> np.ndarray:

@@ -31,7 +31,7 @@ from ..trends.preparing import check_callback
 from ..trends.trends import concatenate
 from ..utils.memory import check_points
 from ..utils.types import Names
-from .chance import in_clusters_by_chance
+from .chance import by_chance
 from .gating import Gate, warn_of_unsuccessful
 from .grouping import draws_for, genes_to_group, group
 from .module_scores import moments
@@ -39,7 +39,6 @@ from .result import FitResult
 from .tables import cluster_means, deciding_table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
 DEFAULTS: dict[str, type] = {"smoother": BSplineSmoother, "model": GAM, "clusterer": GraphClusterer}
@@ -104,10 +103,10 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         chosen_genes = [trends.genes[gene] for gene in grouped]
         draws = draws_for(clusterer, fits, lineages, fitter.fit, trends, chosen_genes, settings.scale, seed)
         labels, order = group(clusterer, scaled, grouped, trends, draws, settings.show_progress_bar)
-        by_chance = _by_chance(clusterer, labels, decisions, gate)[grouped]
-        if by_chance[labels[grouped] >= 0].all() or not by_chance.any():
+        doubtful = by_chance(clusterer, labels, decisions, gate)[grouped]
+        if doubtful[labels[grouped] >= 0].all() or not doubtful.any():
             break
-        grouped = grouped[~by_chance]
+        grouped = grouped[~doubtful]
     location, spread = trends.location_and_scale(settings.scale)
     means, stds = moments(lineages[0], trends.genes)
     n_cells = [len(one.cells) for one in lineages]
@@ -143,13 +142,6 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         "" if resolution is None else f", resolution {resolution:.3g}",
     )  # fmt: skip
     return result
-
-
-def _by_chance(clusterer: Any, labels: np.ndarray, table: pd.DataFrame, gate: Gate) -> np.ndarray:
-    """Return which genes are in clusters by chance `(n_genes,)`; none if their number is set or genes are not tested."""
-    if gate.alpha is None or gate.pvalue_limit is None or fitted_value(clusterer, "stability_") is None:
-        return np.zeros(len(labels), dtype=bool)
-    return in_clusters_by_chance(labels, table["pvalue"].to_numpy(dtype=float), gate.alpha)
 
 
 def _offset(settings: Any) -> Any:

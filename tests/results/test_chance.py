@@ -103,7 +103,7 @@ def test_a_given_number_of_clusters_and_genes_not_tested_stay(with_a_false_disco
 
 def test_genes_of_too_small_clusters_do_not_replace_those_of_the_only_cluster(monkeypatch, with_a_false_discovery):
     """If every cluster might be by chance, all are kept, also if other genes are in none."""
-    monkeypatch.setattr("lineage_clust.results.making.in_clusters_by_chance", lambda labels, *_: labels >= 0)
+    monkeypatch.setattr("lineage_clust.results.chance.in_clusters_by_chance", lambda labels, *_: labels >= 0)
     tc = lc.TrendClusterer(
         lc.GAM(), clusterer=lc.GraphClusterer(min_cluster_size=3), lineage="lineage_1", random_state=0
     )
