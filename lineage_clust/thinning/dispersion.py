@@ -85,7 +85,7 @@ def _size(y: np.ndarray, size: np.ndarray, groups: sparse.csr_matrix) -> tuple[n
     levels = (groups @ y) / (groups @ size)[:, None]
     mu = np.maximum((groups.T @ levels) * size[:, None], 1e-12)
     weights = np.ones((len(y), 1))
-    table, theta = DistinctCounts(y, weights[:, 0]), moment_size(np.sum(y**2, axis=0), y, mu, weights)
+    table, theta = DistinctCounts.of(y, weights[:, 0]), moment_size(np.sum(y**2, axis=0), y, mu, weights)
     information = np.zeros(len(theta))
     for _ in range(_N_STEPS):
         first, second = size_derivatives(table, y, mu, weights, theta)

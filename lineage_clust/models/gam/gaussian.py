@@ -23,7 +23,7 @@ from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
 from .influence import closely_followed, effective_cells, remarks_on_single_cells
 from .pirls.problem import Cells
-from .smoothing.criteria import gcv, least_deviance, minimise, reml, with_floor
+from .smoothing.criteria import CRITERIA, least_deviance, minimise, with_floor
 from .smoothing.posterior import SmoothingPosterior
 from .smoothing.spectral import diagonalise
 
@@ -55,8 +55,8 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
         abundance = relative_level(level, null_deviance / total)
         donors = fit_donors(cells, sums.grams, products, sums.by_group, squares, abundance)
 
-    if smoothing in ("reml", "gcv"):
-        criterion = (reml if smoothing == "reml" else gcv)(spectrum, loadings, squares, n_cells)
+    if isinstance(smoothing, str):
+        criterion = CRITERIA[smoothing](spectrum, loadings, squares, n_cells)
         lambda_, converged = minimise(criterion, spectrum, len(squares))
     else:
         lambda_, converged = np.full(len(squares), float(smoothing)), np.ones(len(squares), dtype=bool)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..inference.posterior import LOG_LAMBDA_VARIANCE
 from ..pirls.overdispersion import dispersion_at_nodes
-from ..smoothing.criteria import gcv, load_compiled, minimise, reml_known_scale, ubre
+from ..smoothing.criteria import gcv, load_compiled, minimise, reml
 from ..smoothing.spectral import diagonalise_each
 from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, Mixture
@@ -192,9 +192,9 @@ def _lambda_of(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, p
     if problem.smoothing == "gcv":
         known = problem.likelihood.family.known_scale
         squares = nothing if known else fits.squares[:, 0]
-        criterion = (ubre if known else gcv)(spectrum, loadings, squares, problem.n_cells)
+        criterion = gcv(spectrum, loadings, squares, problem.n_cells, known_scale=known)
     else:
-        criterion = reml_known_scale(spectrum, loadings / np.sqrt(scale), nothing, problem.n_cells)
+        criterion = reml(spectrum, loadings / np.sqrt(scale), nothing, problem.n_cells, known_scale=True)
     return minimise(criterion, spectrum, len(scale))[0]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
@@ -11,17 +9,7 @@ import numpy as np
 
 from ....expression.counts.bins import values_of_bins
 from ....utils.compiling import compiled_module
-from ..smoothing.criteria import (
-    Criterion,
-    gcv,
-    least_deviance,
-    load_compiled,
-    minimise,
-    reml,
-    reml_known_scale,
-    ubre,
-    with_floor,
-)
+from ..smoothing.criteria import CRITERIA, least_deviance, load_compiled, minimise, with_floor
 from ..smoothing.spectral import diagonalise_each, without_information
 from .problem import Problem
 from .size import LEAST, MOST, Histogram, size_step
@@ -161,8 +149,9 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
     doubled : `(n_nodes, n_genes)` working responses times working weights, plus the residuals.
     """
     chosen = isinstance(problem.smoothing, str) and iteration < _SCHEDULE.freeze
-    profiled = problem.smoothing == "reml" and not (problem.likelihood.family.known_scale or problem.scale_equation)
-    functions = load_compiled() if problem.compiled and problem.smoothing != "gcv" and not profiled else None
+    known = problem.likelihood.family.known_scale or problem.scale_equation is not None
+    compiles = problem.compiled and problem.smoothing != "gcv" and (known or problem.smoothing != "reml")
+    functions = load_compiled() if compiles else None
     if functions is not None:
         proposal, state.log_lambda = np.empty_like(cross), state.log_lambda.copy()
         functions.smooth_each(
@@ -174,17 +163,14 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
     spectrum.basis[:, problem.penalty > 0, : spectrum.n_unpenalized] = 0.0  # a huge lambda would magnify rounding
     loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
     if chosen:
-        n_genes = len(cross)
-        criterion: Callable[..., Criterion] = reml_known_scale
-        scaled, squares = loadings / np.sqrt(state.scale), np.zeros(n_genes)
-        if profiled or problem.smoothing == "gcv":
-            known = problem.likelihood.family.known_scale
-            criterion, scaled = ubre, loadings
-            if not known:  # working responses' sums of squares
-                squares = np.einsum("ij,ij->j", state.eta - problem.offset, doubled)
-                squares += pearson_of(problem, state, state.mu, state.theta)
-                criterion = partial(reml if profiled else gcv, floor=_rounding(problem, state))
-        found = np.log(minimise(criterion(spectrum, scaled, squares, problem.n_cells), spectrum, n_genes)[0])
+        squares, floor = np.zeros(len(cross)), None
+        if not known:  # working responses' sums of squares
+            squares = np.einsum("ij,ij->j", state.eta - problem.offset, doubled)
+            squares += pearson_of(problem, state, state.mu, state.theta)
+            floor = _rounding(problem, state)
+        make, scaled = CRITERIA[problem.smoothing], loadings / np.sqrt(state.scale)
+        criterion = make(spectrum, scaled, squares, problem.n_cells, floor, known)
+        found = np.log(minimise(criterion, spectrum, len(cross))[0])
         last = iteration == _SCHEDULE.freeze - 1
         state.log_lambda = np.maximum(found, state.log_lambda) if last else found  # of two minima, the smoother
     scores = loadings / (spectrum.gram + spectrum.penalty * np.exp(state.log_lambda))

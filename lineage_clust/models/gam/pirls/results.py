@@ -7,7 +7,7 @@ import numpy as np
 from ..design import Design, effect_map
 from ..inference.gene_posterior import WorkingModels
 from ..inference.significance import run_smooth_tests
-from ..smoothing.criteria import load_compiled, minimise, reml_known_scale
+from ..smoothing.criteria import load_compiled, minimise, reml
 from ..smoothing.spectral import diagonalise_each, without_information
 from .chunks import ChunkResult
 from .overdispersion import dispersion_at_nodes
@@ -144,9 +144,8 @@ def _prior_inflation(
     else:
         spectrum = diagonalise_each(grams, np.diag(problem.penalty), problem.spectrum.n_unpenalized)
         loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
-        n_genes = loadings.shape[1]
-        criterion = reml_known_scale(spectrum, loadings, np.zeros(n_genes), problem.n_cells)
-        log_lambda = np.log(minimise(criterion, spectrum, n_genes)[0])
+        criterion = reml(spectrum, loadings, np.zeros(len(edf)), problem.n_cells, known_scale=True)
+        log_lambda = np.log(minimise(criterion, spectrum, len(edf))[0])
     return np.maximum(np.exp(state.log_lambda - log_lambda), 1.0)
 
 

@@ -140,7 +140,7 @@ class ExactFits:
     def _values(self, genes: np.ndarray, y: np.ndarray) -> Values:
         family, link, weights = self.cells.likelihood.family, self.cells.likelihood.link, self.problem.weights[:, 0]
         scaled = y / link.mean(self.problem.offset) if link.name == "log" else y
-        counts = DistinctCounts(y, weights) if family.name == "negative_binomial" else None
+        counts = DistinctCounts.of(y, weights) if family.name == "negative_binomial" else None
         level = weights @ y / weights.sum()
         least = np.zeros(len(genes)) if counts is not None else weights @ family.best_loss(y, level)
         return Values(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from scipy.special import digamma, polygamma
 
 from ....expression.counts.bins import N_SMALL, values_of_bins
@@ -16,13 +17,6 @@ class Histogram:
 
     tails : `(N_SMALL, n_genes)` weights of the cells with counts greater than 0, 1, ...
     bins : `(n_genes, n_values)` weights of the values 0 to 63 and of the `N_BINS - N_SMALL` nodes above.
-
-    >>> from lineage_clust.expression.counts.bins import N_BINS
-    >>> bins = np.zeros((1, N_BINS))
-    >>> bins[0, [1, 3]] = 2.0, 1.0  # two cells with a count of one, one with three
-    >>> first, second = Histogram.of(bins).sums(np.array([0.5]))  # 3 / 0.5 + 1 / 1.5 + 1 / 2.5
-    >>> round(float(first[0]), 6)
-    7.066667
     """
 
     tails: np.ndarray
@@ -67,53 +61,43 @@ LEAST, MOST = 1e-3, 1e6
 LARGEST_STEP = 1.5  # in log theta
 
 
+@dataclass(frozen=True)
 class DistinctCounts:
-    """Weighted histograms of counts per gene, for the gamma functions of the likelihood.
+    """Total weight of the cells by gene and value, for any values; `weights` is `(n_genes, n_values)`, without zeros."""
 
-    Counts of single cells have few distinct values, so that sums over cells reduce to short sums over values.
+    values: np.ndarray
+    weights: sparse.csr_array
 
-    y : `(n_cells, n_genes)` counts.
-    weights : `(n_cells,)`.
-    """
-
-    def __init__(self, y: np.ndarray, weights: np.ndarray):
-        values, genes, counts = [], [], []
-        for gene in range(y.shape[1]):
-            expressed = np.flatnonzero(y[:, gene])
-            unique, inverse = np.unique(y[expressed, gene], return_inverse=True)
-            values.append(unique)
-            counts.append(np.bincount(inverse, weights=weights[expressed], minlength=len(unique)))
-            genes.append(np.full(len(unique), gene))
-        self.values, self.counts = np.concatenate(values), np.concatenate(counts)
-        self.genes, self.n_genes = np.concatenate(genes), y.shape[1]
-
-    def sums(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return `sum w [psi(y + theta) - psi(theta)]` and its derivative with respect to theta, per gene."""
-        own = theta[self.genes]
-        first = (digamma(self.values + own) - digamma(theta)[self.genes]) * self.counts
-        second = (polygamma(1, self.values + own) - polygamma(1, theta)[self.genes]) * self.counts
-        return (
-            np.bincount(self.genes, weights=first, minlength=self.n_genes),
-            np.bincount(self.genes, weights=second, minlength=self.n_genes),
-        )
-
-    def least_loss(self, theta: np.ndarray, total: float) -> np.ndarray:
-        """Return the same as :meth:`lineage_clust.models.gam.pirls.size.Histogram.least_loss`."""
-        own = theta[self.genes]
-        losses = 2 * ((self.values + own) * np.log(self.values + own) - self.values * np.log(self.values))
-        zeros = total - np.bincount(self.genes, self.counts, self.n_genes)
-        return np.bincount(self.genes, losses * self.counts, self.n_genes) + zeros * 2 * theta * np.log(theta)
+    @classmethod
+    def of(cls, y: np.ndarray, weights: np.ndarray) -> DistinctCounts:
+        """Return the table of counts `(n_cells, n_genes)`, with weights `(n_cells,)`."""
+        genes, cells = np.nonzero(y.T)
+        values, value = np.unique(y[cells, genes], return_inverse=True)
+        return cls(values, sparse.csr_array((weights[cells], (genes, value)), shape=(y.shape[1], len(values))))
 
     def take(self, chosen: np.ndarray) -> DistinctCounts:
         """Return the table of some genes, by mask or position."""
-        genes = np.arange(self.n_genes)[chosen]
-        position = np.full(self.n_genes, -1)
-        position[genes] = np.arange(len(genes))
-        kept = position[self.genes] >= 0
-        table = object.__new__(DistinctCounts)
-        table.values, table.counts = self.values[kept], self.counts[kept]
-        table.genes, table.n_genes = position[self.genes[kept]], len(genes)
-        return table
+        return DistinctCounts(self.values, self.weights[chosen])
+
+    def sums(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same as :meth:`Histogram.sums`."""
+        values, own = self._values_and(theta)
+        of_theta = self._values_and(digamma(theta))[1], self._values_and(polygamma(1, theta))[1]
+        return self._total(digamma(values + own) - of_theta[0]), self._total(polygamma(1, values + own) - of_theta[1])
+
+    def least_loss(self, theta: np.ndarray, total: float) -> np.ndarray:
+        """Return the same as :meth:`Histogram.least_loss`."""
+        values, own = self._values_and(theta)
+        losses = self._total(2 * ((values + own) * np.log(values + own) - values * np.log(values)))
+        return losses + (total - self.weights.sum(axis=1)) * 2 * theta * np.log(theta)
+
+    def _values_and(self, of_genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the value of each entry of the table, and that of its gene."""
+        return self.values[self.weights.indices], np.repeat(of_genes, np.diff(self.weights.indptr))
+
+    def _total(self, of_entries: np.ndarray) -> np.ndarray:
+        table = self.weights
+        return sparse.csr_array((of_entries * table.data, table.indices, table.indptr), table.shape).sum(axis=1)
 
 
 def moment_size(squares: np.ndarray, sums: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -137,15 +121,10 @@ def size_step(
 def size_derivatives(
     counts: DistinctCounts | Histogram, sums: np.ndarray, mu: np.ndarray, weights: np.ndarray, theta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two derivatives of the weighted log-likelihood with respect to theta, `(n_genes,)` each.
+    """Return two derivatives of the weighted log-likelihood with respect to theta, `(n_genes,)` each; see `moment_size`.
 
-    sums, weights : As in :func:`moment_size`.
-
-    ``dl/dtheta = sum w [psi(y + theta) - psi(theta) + log theta + 1 - log(theta + mu) - (y + theta) / (mu + theta)]``.
-
-    References
-    ----------
-    Venables & Ripley (2002). Modern Applied Statistics with S, 4th ed., section 7.4 (theta.ml).
+    ``dl/dtheta = sum w [psi(y + theta) - psi(theta) + log theta + 1 - log(theta + mu) - (y + theta) / (mu + theta)]``
+    (Venables & Ripley 2002, Modern Applied Statistics with S, section 7.4).
     """
     first, second = counts.sums(theta)
     inverse = 1.0 / (mu + theta)
@@ -156,10 +135,7 @@ def size_derivatives(
 
 
 def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return theta after one bounded Newton step in log theta, and the information about log theta, `(n_genes,)` each.
-
-    first, second : Derivatives of the log-likelihood with respect to theta.
-    """
+    """Return theta after one bounded Newton step in log theta, and the information about it, given `size_derivatives`."""
     slope = theta * first  # with respect to log theta
     curvature = theta**2 * second + slope
     step = np.where(curvature < 0, -slope / np.minimum(curvature, -1e-12), np.sign(slope) * LARGEST_STEP)
@@ -168,17 +144,11 @@ def newton_size(theta: np.ndarray, first: np.ndarray, second: np.ndarray) -> tup
 
 
 def shrink(theta: np.ndarray, information: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return theta shrunk towards its trend over mean expression; less informative genes are shrunk more.
-
-    theta, information, means : `(n_genes,)`: size, information about its logarithm, mean expression.
+    """Return theta shrunk towards its trend over mean expression, given the information about its logarithm.
 
     Log dispersions are modelled as a quadratic in log mean plus normal deviations, whose variance is estimated as the
-    excess of the squared residuals over the sampling variance. The result is the posterior mean under this prior.
-
-    References
-    ----------
-    Love, Huber & Anders (2014). Moderated estimation of fold change and dispersion for RNA-seq data with DESeq2.
-    Genome Biology 15, 550, section "Estimation of dispersions".
+    excess of the squared residuals over the sampling variance. The result is the posterior mean under this prior (Love,
+    Huber & Anders 2014, Genome Biology 15, 550: DESeq2).
     """
     usable = (theta > 10 * LEAST) & (theta < 0.1 * MOST) & (information > 0) & (means > 0)
     if usable.sum() < 10:

@@ -19,116 +19,74 @@ Criterion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.
 
 
 def reml(
-    spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float, floor: np.ndarray | None = None
-) -> Criterion:
-    """Return the REML criterion of a Gaussian fit, profiled over the scale.
+    spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float, floor: np.ndarray | None = None,
+    known_scale: bool = False,
+) -> Criterion:  # fmt: skip
+    """Return the REML criterion of a linear model, profiled over the scale unless this is known, and then 1.
 
     loadings : `a = T'Z'Wy`, `(n_modes, n_genes)`.
-    squares : `y'Wy`, `(n_genes,)`.
+    squares : `y'Wy`, `(n_genes,)`; for a known scale it is a constant and may be 0.
     n_cells : Number of cells with positive weight, `n`.
     floor : Deviances `(n_genes,)` below which rounding would determine lambda; `None` = from `squares`.
     returns : function. `(log_lambda, genes) -> (value, first derivative, second derivative)`, each `(len(genes),)`.
 
     ``(n - M0)/2 log D_p + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda`` with ``D_p = y'Wy - sum a_j^2 / (g_j +
     lambda s_j)``, the diagonals `g`, `s` of the spectrum, the number `M0` of unpenalised modes and the rank `r` of the
-    penalty.
-
-    References
-    ----------
-    Wood (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
-    generalized linear models. JRSS B 73(1), 3-36, eq. (4) with the scale profiled out.
-    Reiss & Ogden (2009). Smoothing parameter selection for a class of semiparametric linear models. JRSS B 71, 505-523.
+    penalty (Wood 2011, JRSS B 73, 3-36, eq. 4; Reiss & Ogden 2009, JRSS B 71, 505-523). For a known scale, the first term
+    is ``D_p / 2``; the minimum for the working model of iteratively reweighted fits is then the fixed point of the
+    generalised Fellner-Schall update (Wood & Fasiolo 2017, Biometrics 73, 1071-1081, section 2).
     """
-    half_df = 0.5 * (n_cells - spectrum.n_unpenalized)
-    rank = spectrum.n_penalized
-    floor = least_deviance(squares) if floor is None else floor
-    powers = loadings**2
+    factor, rank = 0.5 if known_scale else 0.5 * (n_cells - spectrum.n_unpenalized), spectrum.n_penalized
+    floor, powers = least_deviance(squares) if floor is None else floor, loadings**2
 
     def criterion(log_lambda, genes):
         modes = _Modes(spectrum, log_lambda, genes)
         energy, slope, bend = modes.energies(powers, genes, 3)
-        deviance, kept = with_floor(squares[genes] - energy, floor[genes])
-        rise = kept * slope / deviance  # d log deviance / d log lambda
-        value = half_df * np.log(deviance) + 0.5 * (modes.log_determinant - rank * log_lambda)
-        first = half_df * rise + 0.5 * (modes.share - rank)
-        second = half_df * (kept * (slope - 2 * bend) / deviance + (slope / deviance) ** 2 - 2 * rise**2)
-        return value, first, second + 0.5 * modes.turning
+        deviance = squares[genes] - energy, slope, slope - 2 * bend
+        value, first, second = deviance if known_scale else _logarithm(*deviance, floor[genes])
+        return (
+            factor * value + 0.5 * (modes.log_determinant - rank * log_lambda),
+            factor * first + 0.5 * (modes.share - rank),
+            factor * second + 0.5 * modes.turning,
+        )
 
     return criterion
 
 
 def gcv(
-    spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float, floor: np.ndarray | None = None
-) -> Criterion:
+    spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float, floor: np.ndarray | None = None,
+    known_scale: bool = False,
+) -> Criterion:  # fmt: skip
     """Return the logarithm of generalised cross-validation, ``log RSS - 2 log(n - edf)``; arguments as in `reml`.
 
-    References
-    ----------
-    Craven & Wahba (1979). Smoothing noisy data with spline functions. Numerische Mathematik 31, 377-403.
-    Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.3.
+    For a known scale, it is the un-biased risk estimator ``RSS + 2 edf`` (Wood 2017, Generalized Additive Models, 2nd ed.,
+    sections 6.2.1 and 6.2.3).
     """
-    floor = least_deviance(squares) if floor is None else floor
-    powers = loadings**2
+    floor, powers = least_deviance(squares) if floor is None else floor, loadings**2
 
     def criterion(log_lambda, genes):
         modes = _Modes(spectrum, log_lambda, genes)
         energy, slope, bend, twist = modes.energies(powers, genes, 4)
-        rss, kept = with_floor(squares[genes] - (energy + slope), floor[genes])
-        rise = 2 * kept * bend / rss
+        rss = squares[genes] - (energy + slope), 2 * bend, 4 * bend - 6 * twist
+        if known_scale:
+            return rss[0] + 2 * modes.edf, rss[1] - 2 * modes.turning, rss[2] - 2 * modes.bending
+        value, first, second = _logarithm(*rss, floor[genes])
         residual_df = np.maximum(n_cells - modes.edf, 1e-8)
-        df_rise = modes.turning / residual_df
-        value = np.log(rss) - 2 * np.log(residual_df)
-        first = rise - 2 * df_rise
-        second = kept * (4 * bend - 6 * twist) / rss + (2 * bend / rss) ** 2 - 2 * rise**2
-        second += 2 * df_rise**2 - 2 * modes.bending / residual_df
-        return value, first, second
+        rise = modes.turning / residual_df
+        second += 2 * rise**2 - 2 * modes.bending / residual_df
+        return value - 2 * np.log(residual_df), first - 2 * rise, second
 
     return criterion
 
 
-def reml_known_scale(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
-    """Return the REML criterion of a working linear model whose scale is 1; arguments as in `reml`.
-
-    ``D_p / 2 + 1/2 sum log(g_j + lambda s_j) - r/2 log lambda``. At convergence of the iteratively reweighted fits, its
-    minimum is the fixed point of the generalised Fellner-Schall update.
-
-    References
-    ----------
-    Wood & Fasiolo (2017). A generalized Fellner-Schall method for smoothing parameter optimization. Biometrics 73,
-    1071-1081, section 2.
-    """
-    rank = spectrum.n_penalized
-    powers = loadings**2
-
-    def criterion(log_lambda, genes):
-        modes = _Modes(spectrum, log_lambda, genes)
-        energy, slope, bend = modes.energies(powers, genes, 3)
-        value = 0.5 * (modes.log_determinant - rank * log_lambda - energy)
-        first = 0.5 * (slope + modes.share - rank)
-        second = 0.5 * (slope - 2 * bend + modes.turning)
-        return value, first, second
-
-    return criterion
+CRITERIA: dict[str | float, Callable[..., Criterion]] = {"reml": reml, "gcv": gcv}
 
 
-def ubre(spectrum: Spectrum, loadings: np.ndarray, squares: np.ndarray, n_cells: float) -> Criterion:
-    """Return the un-biased risk estimator, ``RSS + 2 edf``: what GCV becomes when the scale is 1; arguments as in `reml`.
-
-    References
-    ----------
-    Wood (2017). Generalized Additive Models, 2nd ed., section 6.2.1.
-    """
-    powers = loadings**2
-
-    def criterion(log_lambda, genes):
-        modes = _Modes(spectrum, log_lambda, genes)
-        energy, slope, bend, twist = modes.energies(powers, genes, 4)
-        value = 2 * modes.edf - (energy + slope)
-        first = 2 * (bend - modes.turning)
-        second = 4 * bend - 6 * twist - 2 * modes.bending
-        return value, first, second
-
-    return criterion
+def _logarithm(deviance, slope, bend, floor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the logarithm of a deviance above its floor, and two derivatives, given those of the deviance."""
+    bounded, kept = with_floor(deviance, floor)
+    rise = kept * slope / bounded
+    return np.log(bounded), rise, kept * bend / bounded + (slope / bounded) ** 2 - 2 * rise**2
 
 
 def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -137,10 +95,6 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
     The criterion may have several minima. A grid over the useful range of lambda (from no visible to complete
     smoothing) selects one, followed by safeguarded Newton steps.
 
-    criterion : As returned by :func:`reml` or :func:`gcv`.
-    spectrum : Determines the useful range of lambda.
-    returns lambda_ : ndarray of shape (n_genes,). Smoothing parameters.
-    returns converged : ndarray of bool, shape (n_genes,). Whether each search converged.
     """
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)
@@ -153,10 +107,9 @@ def minimise_each(
     """Return the same as :func:`minimise` for groups of genes with one spectrum each; Newton steps are made jointly.
 
     name : `"reml"` or `"gcv"`.
-    spectra : One spectrum per group.
-    loadings, squares, n_cells : Arguments of :func:`reml`, for the genes of each group.
+    loadings, squares, n_cells : As in :func:`reml`, for the genes of each group.
     """
-    make = {"reml": reml, "gcv": gcv}[name]
+    make = CRITERIA[name]
     criteria = [make(*of, n_cells) for of in zip(spectra, loadings, squares, strict=True)]
     counts = [len(one) for one in squares]
     if len({(len(one.gram), one.n_unpenalized) for one in spectra}) != 1 or spectra[0].n_penalized == 0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .criteria import log_lambda_range, on_grid, reml, reml_known_scale
+from .criteria import log_lambda_range, on_grid, reml
 from .spectral import Spectrum
 
 _N_GRID = 60
@@ -62,10 +62,9 @@ class SmoothingPosterior:
         return np.maximum(second, 0.0)
 
     def _criterion(self):
-        if self.known_scale is None:
-            return reml(self.spectrum, self.loadings, self.squares, self.n_cells)
-        scaled = self.loadings / np.sqrt(self.known_scale)
-        return reml_known_scale(self.spectrum, scaled, self.squares, self.n_cells)
+        known = self.known_scale is not None
+        scaled = self.loadings / np.sqrt(self.known_scale) if known else self.loadings
+        return reml(self.spectrum, scaled, self.squares, self.n_cells, known_scale=known)
 
     def distribution(self) -> tuple[np.ndarray, np.ndarray]:
         """Return a grid of log lambda `(n_points, 1 or n_genes)` and the cumulative posterior `(n_points, n_genes)`."""

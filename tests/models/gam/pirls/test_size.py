@@ -35,7 +35,7 @@ def best_size(y, mu, weights):
 
 
 def iterate(y, mu, weights, theta, n=60):
-    table = DistinctCounts(y, weights)
+    table = DistinctCounts.of(y, weights)
     for _ in range(n):
         theta, information = size_step(table, weights[:, None] * y, mu, weights[:, None], theta)
     return theta, information
@@ -72,7 +72,7 @@ def test_every_gene_takes_its_own_step():
     weights = rng.uniform(0.1, 1, N_CELLS)
     y = counts_around(mu, np.array([0.2, 1, 3, 10, 50]))
     start = np.array([0.5, 1.0, 2.0, 3.0, 4.0])
-    sums, weights, table = weights[:, None] * y, weights[:, None], DistinctCounts(y, weights)
+    sums, weights, table = weights[:, None] * y, weights[:, None], DistinctCounts.of(y, weights)
     together = size_step(table, sums, mu, weights, start)
     for gene in range(5):
         own = [gene]
@@ -197,7 +197,7 @@ def test_sums_of_gamma_functions(theta, level, seed):
     np.testing.assert_allclose(histogram(counts, w).least_loss(sizes, w.sum()), least, rtol=1e-6)
 
 
-@pytest.mark.parametrize("table", [histogram, DistinctCounts])
+@pytest.mark.parametrize("table", [histogram, DistinctCounts.of])
 def test_genes_can_be_taken(table):
     counts, w = np.random.default_rng(0).poisson([1.0, 5.0, 300.0], (50, 3)).astype(float), np.linspace(0.1, 1, 50)
     whole, theta, some = table(counts, w), np.array([1.0, 2.0, 3.0]), np.array([False, True, True])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lineage_clust as lc
-from lineage_clust.models.gam.smoothing.criteria import minimise, reml_known_scale
+from lineage_clust.models.gam.smoothing.criteria import minimise, reml
 from lineage_clust.models.gam.smoothing.spectral import diagonalise, diagonalise_each
 
 pytest.importorskip("numba", reason="numba (the extra fast) is not installed")
@@ -53,7 +53,7 @@ def test_lambda_and_coefficients(scale):
     compiled_smoothing.smooth_each(grams, cross, penalty, scales, True, True, 30, log_lambda, coefficients)
     each = diagonalise_each(grams, np.diag(penalty), shared.n_unpenalized)
     loadings = np.einsum("gcm,gc->mg", each.basis, cross)
-    criterion = reml_known_scale(each, loadings / np.sqrt(scale), np.zeros(n_genes), 300)
+    criterion = reml(each, loadings / np.sqrt(scale), np.zeros(n_genes), 300, known_scale=True)
     lambda_, _ = minimise(criterion, each, n_genes)
     own, best = (criterion(values, np.arange(n_genes))[0] for values in (log_lambda, np.log(lambda_)))
     np.testing.assert_allclose(own, best, atol=1e-5)  # where it is flat, lambda itself does not matter
