@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
-from lineage_clust.models.gam.donors.cr2 import hotelling_test
+from lineage_clust.models.gam.donors.cluster_robust import hotelling_test
 
 _N_BINS, _FEWEST = 5, 5
 

@@ -26,9 +26,6 @@ def notes_on(null_deviance: np.ndarray, found: tuple[np.ndarray, np.ndarray, np.
 
     null_deviance : `(n_genes,)` deviance around the mean, 0 for a constant gene.
     found : Statistics of expression, see :func:`found_in`.
-
-    >>> notes_on(np.array([2.0, 0.0]), found_in(np.array([[0.0, 3.0], [2.0, 3.0]]), np.ones(2)))
-    ['expressed in 1 cell only', 'constant expression']
     """
     counts, carried, large = found
     remarks = []
@@ -61,11 +58,7 @@ def found_in(Y, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def joined(*remarks: str) -> str:
-    """Join several notes; empty ones are dropped.
-
-    >>> joined("", "constant expression", "no convergence")
-    'constant expression; no convergence'
-    """
+    """Join several notes; empty ones are dropped."""
     return "; ".join(filter(None, remarks))
 
 
@@ -78,11 +71,7 @@ def noted(remarks: list[str], genes, remark: str) -> list[str]:
 
 
 def on_convergence(remarks: list[str], converged, remark: str, failed: Container[int] = ()) -> list[str]:
-    """Replace notes on the convergence of a first fit by those on a second one; genes that failed have no note.
-
-    >>> on_convergence(["no convergence in 100 iterations; constant", ""], [True, False], "no convergence")
-    ['constant', 'no convergence']
-    """
+    """Replace notes on the convergence of a first fit by those on a second one; genes that failed have no note."""
     found = []
     for gene, (own, good) in enumerate(zip(remarks, converged, strict=True)):
         if good or gene in failed:
@@ -109,11 +98,7 @@ def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
 
 
 def explains_nothing(deviance_explained: np.ndarray) -> np.ndarray:
-    """Return which fits explain less than a constant, beyond rounding errors; they are failed fits.
-
-    >>> explains_nothing(np.array([0.5, -1e-9, -0.1, np.nan])).tolist()
-    [False, False, True, False]
-    """
+    """Return which fits explain less than a constant, beyond rounding errors; they are failed fits."""
     return np.asarray(deviance_explained, dtype=float) < -_ROUNDING
 
 
@@ -121,9 +106,6 @@ def spread_of(Y, weights: np.ndarray) -> np.ndarray:
     """Return the weighted standard deviation `(n_genes,)` of expression, exactly 0 where it is constant.
 
     Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
-
-    >>> spread_of(np.array([[0.1, 1.0], [0.1, 3.0]]), np.ones(2)).tolist()
-    [0.0, 1.0]
     """
     used = weights > 0
     Y, weights = (Y, weights) if used.all() else (Y[np.flatnonzero(used)], weights[used])

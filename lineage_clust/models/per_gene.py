@@ -39,11 +39,6 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
     n_jobs, backend : As in :class:`joblib.Parallel`.
     returns results : list. Return value of `fit_one` for each column, `None` where it failed.
     returns failed : dict of int to str. Reasons by position.
-
-    >>> import numpy as np
-    >>> results, failed = fit_each(lambda column: 1 / int(column.sum()), np.array([[1, 0], [1, 0]]))
-    >>> results, failed
-    ([0.5, None], {1: 'ZeroDivisionError: division by zero'})
     """
     y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
     n_genes = y.shape[1]
@@ -90,11 +85,7 @@ def _fit_some(fit_one: Callable, part) -> list[tuple]:
 
 
 def reason_of(error: Exception) -> str:
-    r"""Format an exception as a single line.
-
-    >>> reason_of(ValueError("no\nroot"))
-    'ValueError: no root'
-    """
+    r"""Format an exception as a single line."""
     text = " ".join(str(error).split())
     if not isinstance(error, UnfitGeneError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -17,8 +17,7 @@ from ...lineage.genes.names import FittedSymbols
 from ...lineage.lineage import Reader
 from ...models import GAM
 from ...models.gam.donors.posterior import DonorPosterior, PosteriorPart
-from ...models.gam.inference.gene_posterior import GenePosterior, WorkingModels
-from ...models.gam.inference.posterior import SharedPosterior
+from ...models.gam.inference.posterior import GenePosterior, SharedPosterior, WorkingModels
 from ...models.gam.pooled import PooledPosterior
 from ...models.gam.smoothing.posterior import SmoothingPosterior
 from ...models.gam.smoothing.spectral import Spectrum

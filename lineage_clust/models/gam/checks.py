@@ -191,9 +191,6 @@ def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
     """Return codes of the groups that have cells of positive weight, from 0; -1 for cells of weight 0.
 
     raises ValueError : If a label is missing, or there are fewer than four groups.
-
-    >>> group_numbers(["b", "a", "c", "d", "e"], np.array([1.0, 1, 0, 1, 1])).tolist()
-    [0, 1, -1, 2, 3]
     """
     used = weights > 0
     codes, names = used_labels("groups", groups, used)

@@ -12,10 +12,9 @@ from ...utils.checking import shortened
 from .design import Design
 
 if TYPE_CHECKING:
-    from .donors.mixture import DonorFit
+    from .donors.gaussian import DonorFit
     from .donors.posterior import DonorPosterior
-    from .inference.gene_posterior import GenePosterior
-    from .inference.posterior import SharedPosterior
+    from .inference.posterior import GenePosterior, SharedPosterior
     from .inference.significance import SmoothTests
 
 

@@ -37,8 +37,6 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
 
     groups : `(n_cells,)` codes of the donors from 0, each with cells; `None` = cells are the replicates.
 
-    References
-    ----------
     Wood (2017). Generalized Additive Models, 2nd ed., sections 6.2, 6.6 and 6.10.
     """
     design, weights, offset = cells.design, cells.weights, cells.offset

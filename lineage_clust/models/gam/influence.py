@@ -74,8 +74,6 @@ def remarks_on_single_cells(
     Only the cells with the highest leverage under very little smoothing, 16 or more, are checked, as no other cell can have
     such influence.
 
-    References
-    ----------
     .. [1] Cook & Weisberg (1982). Residuals and Influence in Regression. Chapman & Hall, sections 2.2 and 3.4.
     """
     plain = np.array([not remark for remark in result.note])

@@ -14,8 +14,7 @@ from ...expression.passes import run_fits
 from ...utils.combining import cauchy_combination
 from ..notes import joined
 from .donors.posterior import DonorPosterior
-from .inference.gene_posterior import GenePosterior
-from .inference.posterior import SharedPosterior
+from .inference.posterior import GenePosterior, SharedPosterior
 
 Posterior = SharedPosterior | GenePosterior | DonorPosterior
 _GEOMETRIC = ("lambda_", "theta_")

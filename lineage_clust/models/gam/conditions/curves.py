@@ -10,8 +10,16 @@ import numpy as np
 from ....errors import counted, warn
 from ..donors.averages import RATIOS, weighted_ratios
 from ..donors.curves import at_covariance
-from ..donors.gaussian import FEWEST_GENES
-from ..donors.mixture import DonorFit, SharedFits, averaged, in_chunks, posterior_of, shared_fits, spectrum_of
+from ..donors.gaussian import (
+    FEWEST_GENES,
+    DonorFit,
+    SharedFits,
+    averaged,
+    in_chunks,
+    posterior_of,
+    shared_fits,
+    spectrum_of,
+)
 from ..donors.prior import learn, probabilities
 from ..donors.variance_grid import VarianceGrid
 from ..donors.variances import Variances, grid

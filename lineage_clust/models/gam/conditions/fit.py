@@ -16,8 +16,7 @@ from ....expression.passes import run_fits
 from ....expression.storage.blocks import BlockedExpression
 from ...notes import FEW, notes_on
 from ..design import Design, make_design
-from ..donors.gaussian import relative_level
-from ..donors.mixture import DonorFit
+from ..donors.gaussian import DonorFit, relative_level
 from ..donors.samples import Samples
 from ..gaussian import centred_sums
 from ..pirls.problem import Cells

@@ -12,7 +12,7 @@ from ...notes import noted, on_convergence
 from ..any_family import fit_family
 from ..design import Design
 from ..donors.bases import scaled_basis
-from ..donors.mixture import DonorFit
+from ..donors.gaussian import DonorFit
 from ..donors.nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorTable
 from ..donors.runs import N_COLUMNS, WorkingRuns, start_of
 from ..donors.samples import Samples
@@ -44,8 +44,6 @@ def fit_glm_conditions(
     cells; with a binomial family, half a success in one cell. As with the prior counts of edgeR, the effect on other
     genes is negligible.
 
-    References
-    ----------
     .. [1] Hauck & Donner (1977). Wald's test as applied to hypotheses in logit analysis. JASA 72, 851-853.
     """
     n_smooth, n_curves = cells.design.n_smooth, samples.n_conditions

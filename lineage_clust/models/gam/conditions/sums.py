@@ -97,8 +97,6 @@ def widened(curve: np.ndarray, n_smooth: int, n_covariates: int) -> np.ndarray:
 def _inner(grams: np.ndarray) -> np.ndarray:
     """Return the harmonic mean of the conditions' gram matrices, which is small where a condition has no cells.
 
-    References
-    ----------
     Li, Morgan & Zaslavsky (2018). Balancing covariates via propensity score weighting. JASA 113, 390-400: overlap weights.
     """
     ridge = _RIDGE * np.trace(grams.sum(axis=0)) / grams.shape[1] * np.eye(grams.shape[1])

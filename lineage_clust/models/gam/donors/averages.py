@@ -14,9 +14,8 @@ from ..smoothing.spectral import diagonalise_each
 from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
-from .steps import distance, predictor
 from .variance_grid import VarianceGrid
-from .working import WorkingProblem, WorkingState, linearised, losses_of_counts, penalties_at
+from .working import WorkingProblem, WorkingState, distance, linearised, losses_of_counts, penalties_at, predictor
 
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.

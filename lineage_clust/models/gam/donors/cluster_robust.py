@@ -12,11 +12,10 @@ from ....expression.sums.donor_bands import design_by_donor
 from ...notes import noted
 from ..design import Design, effect_map
 from ..estimates import GeneEstimates
-from ..inference.gene_posterior import GenePosterior
+from ..inference.posterior import GenePosterior
 from ..pirls.problem import Cells
 from ..smoothing.spectral import Spectrum, diagonalise, with_rotations, without_information
 from .bases import scaled_basis
-from .cr2 import degrees_of_freedom, half_of, hotelling_test, steps_of_donors
 from .nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorTable
 from .significance import contrast_of
 
@@ -30,6 +29,8 @@ _UPPER = 0.975
 _VARIES = 1e-9  # fraction of the squares of a column that is not rounding error
 
 _Chunk = tuple[np.ndarray, Spectrum, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_NONE = 1e-10  # relative, of eigenvalues that are zero but for rounding
+_KNOWN = 0.999  # fraction of a variance that is estimated
 
 
 def gaussian_clusters(
@@ -59,8 +60,6 @@ def gaussian_clusters(
     donors and their cells: the second sees more kinds of trends, but costs degrees of freedom, of which there are fewer than
     donors. One donor with half of all cells leaves few.
 
-    References
-    ----------
     .. [1] Bell & McCaffrey (2002). Bias reduction in standard errors for linear regression with multi-stage samples. Survey
        Methodology 28, 169-181.
     .. [2] Pustejovsky & Tipton (2018). Small-sample methods for cluster-robust variance estimation and hypothesis testing in
@@ -85,8 +84,6 @@ def family_clusters(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -
     over donors, and not, as with random curves, that of a median donor. Genes that fewer than three donors express are not
     tested.
 
-    References
-    ----------
     .. [1] Liang & Zeger (1986). Longitudinal data analysis using generalized linear models. Biometrika 73, 13-22.
     """
     nodes, likelihood, design, sums = table.nodes, cells.likelihood, cells.design, table.of(Y).sums
@@ -195,3 +192,88 @@ def _within(constant, columns: np.ndarray, grams: np.ndarray, products: np.ndarr
 def _chunks(genes: np.ndarray, n_values: int) -> list[np.ndarray]:
     step = max(_CHUNK_VALUES // max(n_values, 1), 1)
     return [genes[first : first + step] for first in range(0, len(genes), step)]
+
+
+def half_of(grams: np.ndarray) -> np.ndarray:
+    """Return `L` with `LL'` the inverse of gram matrices, or a pseudo-inverse for collinear columns."""
+    scale = np.sqrt(np.maximum(np.einsum("gii->gi", grams), 1e-300))
+    return _inverse_root(grams / (scale[:, :, None] * scale[:, None])) / scale[:, :, None]
+
+
+def steps_of_donors(
+    grams: np.ndarray, scores: np.ndarray, half: np.ndarray, power: float = -0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return `L'G_dL`, `F_d = (I - L'G_dL)^power` and `F_d L's_d`.
+
+    half : `L`, `(n_matrices, n_columns, n_modes)`.
+    power : -1/2 for CR2, 0 without a correction, -1 for the jackknife.
+
+    With `LL'` the inverse of the gram matrix, the last are `L'u_d` with CR2's ``u_d = Z_d'W^(1/2) (I - H_dd)^(-1/2) W^(1/2)
+    e_d``. With the block `H_dd` of the hat matrix, it is ``(I - G_d LL')^(-1/2) s_d``, which requires only sums over cells.
+    """
+    turned = np.swapaxes(half, -1, -2)[:, None]
+    inner = turned @ grams @ half[:, None]
+    values, vectors = np.linalg.eigh(np.eye(inner.shape[-1]) - inner)
+    # a donor that determines its own fit has no residual
+    powers = np.where(values > _NONE, np.maximum(values, _NONE) ** power, 0.0)
+    factors = (vectors * powers[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return inner, factors, factors @ (turned @ scores)
+
+
+def degrees_of_freedom(inner: np.ndarray, factors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the degrees of freedom of a Wishart distribution with the moments of CR2's estimate, `(n_matrices,)`.
+
+    inner, factors : As returned by :func:`steps_of_donors`.
+    rows : `(n_matrices, n, n_modes)`, applied to the steps `F_d L's_d`.
+
+    The mean of the estimate and the sum of the variances of its elements are matched, for independent cells with their
+    weights as precisions: Satterthwaite's approximation for one row. They are 0 if the rows depend on a cluster that
+    determines its own fit, so that it has no residuals.
+    """
+    weighted, turned = rows[:, None] @ factors @ inner, np.swapaxes(rows, -1, -2)
+    n_matrices, n_donors, n, _ = weighted.shape
+    flat = weighted.reshape(n_matrices, n_donors * n, -1)
+    between = -(flat @ np.swapaxes(flat, -1, -2)).reshape(n_matrices, n_donors, n, n_donors, n)
+    every = np.arange(n_donors)
+    between[:, every, :, every] += np.moveaxis(weighted @ factors @ turned[:, None], 1, 0)
+    mean = between[:, every, :, every].sum(axis=0)
+    known = np.einsum("...ss->...", mean) > _KNOWN * np.einsum("...ss->...", rows @ inner.sum(axis=1) @ turned)
+
+    def size(of: np.ndarray) -> np.ndarray:
+        return np.einsum("...ss->...", of) ** 2 + np.sum(of * np.swapaxes(of, -1, -2), axis=(-1, -2))
+
+    variances = size(np.swapaxes(between, 2, 3)).sum(axis=(1, 2))
+    return np.divide(size(mean), variances, out=np.zeros(n_matrices), where=known)
+
+
+def hotelling_test(grams: np.ndarray, products: np.ndarray, n_tested: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return statistics and p-values of the approximate Hotelling test that the last coefficients are zero.
+
+    grams, products : `Z_d'WZ_d` `(n_matrices, n_donors, n_columns, n_columns)`, `Z_d'Wy` `(n_matrices, n_donors, n_columns,
+        n)`, where either `n_matrices` or `n` may be the number of genes.
+
+    Pustejovsky & Tipton (2018). Small-sample methods for cluster-robust variance estimation and hypothesis testing in fixed
+    effects models. Journal of Business & Economic Statistics 36, 672-683, section 3.2.
+    """
+    half = half_of(grams.sum(axis=1))
+    coefficients = half @ (np.swapaxes(half, -1, -2) @ products.sum(axis=1))
+    inner, factors, steps = steps_of_donors(grams, products - grams @ coefficients[:, None], half)
+    last = half[:, half.shape[1] - n_tested :]
+    whiten = np.swapaxes(_inverse_root(last @ np.swapaxes(last, -1, -2)), -1, -2)
+    rows, effects = whiten @ last, np.swapaxes(whiten @ coefficients[:, half.shape[1] - n_tested :], 1, 2)
+    steps = np.moveaxis(rows[:, None] @ steps, -1, 1)
+    variance = np.swapaxes(steps, -1, -2) @ steps
+    ridge = (_NONE * np.einsum("mnss->mn", variance) + 1e-300)[..., None, None] * np.eye(n_tested)
+    statistic = np.sum(effects * np.linalg.solve(variance + ridge, effects[..., None])[..., 0], axis=-1)
+    df = degrees_of_freedom(inner, factors, rows)[:, None]
+    left = df - n_tested + 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pvalue = np.where(left > 0, stats.f.sf(statistic * left / (df * n_tested), n_tested, left), 1.0)
+    return statistic.ravel() / n_tested, np.nan_to_num(pvalue, nan=1.0).ravel()
+
+
+def _inverse_root(matrices: np.ndarray) -> np.ndarray:
+    """Return `R` with `RR'` the inverse of symmetric matrices on their range."""
+    values, vectors = np.linalg.eigh(matrices)
+    sizes = np.where(values > _NONE * values[:, -1:], 1 / np.sqrt(np.maximum(values, 1e-300)), 0.0)
+    return vectors * sizes[:, None]

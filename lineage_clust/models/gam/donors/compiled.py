@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....utils.compiling import compiled
-from ..smoothing.compiled_cholesky import decompose, forward
-from ..smoothing.compiled_modes import make_tridiagonal
+from ..smoothing.compiled_algebra import decompose, forward, make_tridiagonal
 from .curves import NEGLIGIBLE
 
 

@@ -7,8 +7,7 @@ from math import erfc
 import numpy as np
 
 from ....utils.compiling import compiled
-from ..smoothing.compiled_cholesky import backward, decompose, forward
-from ..smoothing.compiled_modes import make_diagonal, make_tridiagonal
+from ..smoothing.compiled_algebra import backward, decompose, forward, make_diagonal, make_tridiagonal
 from .compiled import decompose_lines, with_level, without_curves_of, write_without_curves
 from .significance import STRENGTH as _STRENGTH
 

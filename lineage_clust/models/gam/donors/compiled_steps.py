@@ -1,4 +1,4 @@
-"""Means, losses and sizes of steps of count models of one gene, compiled by numba; see `steps.py`."""
+"""Means, losses and sizes of steps of count models of one gene, compiled by numba; see `working.py`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ....utils.compiling import compiled
-from ..smoothing.compiled_cholesky import decompose, forward
-from .steps import DEEP, FARTHEST, HALVINGS, INCREASE, RIDGE
+from ..smoothing.compiled_algebra import decompose, forward
+from .working import DEEP, FARTHEST, HALVINGS, INCREASE, RIDGE
 
 _LOG_2 = float(np.log(2.0))
 _LOG_2_HIGH, _LOG_2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # sum to log 2; `k` times the first is exact
@@ -28,7 +28,7 @@ class Point(NamedTuple):
 
 @compiled
 def share_of(nodes, sums, theta, start, step, diagonal, covariance):
-    """Return the share of a step of one gene that does not increase the penalised loss, see :func:`.steps.shares`.
+    """Return the share of a step of one gene that does not increase the penalised loss, see :func:`.working.shares`.
 
     nodes, sums, theta : :class:`.arrays.NodeArrays`, and sums at the nodes.
     start, step : Point at which the step starts, and the step.
@@ -88,7 +88,7 @@ def loss_of(height, level, exposures, weights, sums, theta, logs):
 
 @compiled
 def distance(height, step):
-    """Return the largest change of a bounded linear predictor, see :func:`.steps.distance`."""
+    """Return the largest change of a bounded linear predictor, see :func:`.working.distance`."""
     low, most = min(np.max(height), 0.0) - DEEP, 0.0
     for place in range(np.uintp(len(height))):
         change = max(height[place] + step[place], low) - max(height[place], low)

@@ -10,9 +10,9 @@ import numpy as np
 
 from ....utils.compiling import compiled
 from ..pirls.compiled import gamma_sums, newton
-from ..smoothing.compiled_cholesky import backward, decompose, forward, root
+from ..smoothing.compiled_algebra import backward, decompose, forward, root
 from .compiled_steps import Point, distance, logarithms, loss_of, raise_each, share_of
-from .steps import HIGHEST_PENALTY, LONG, SLOW
+from .working import HIGHEST_PENALTY, LONG, SLOW
 
 _RIDGE = 1e-9  # relative
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from ....errors import counted, warn
 from ..design import Design, effect_map
+from ..inference.posterior import GenePosterior, SharedPosterior
 from ..pirls.problem import Cells
-from ..smoothing.spectral import diagonalise
+from ..smoothing.criteria import minimise_each
+from ..smoothing.posterior import SmoothingPosterior
+from ..smoothing.spectral import Spectrum, diagonalise
 from .bases import donor_sums
-from .curves import DonorSums
-from .mixture import DonorFit, averaged, shared_fits
-from .prior import learn
-from .significance import contrast_of
+from .curves import AtCovariance, DonorSums, TurnedSums, WithCurves, at_covariance, deviations
+from .posterior import DonorPosterior, PosteriorPart
+from .prior import learn, probabilities
+from .significance import Contrast, contrast_of, tested_at
+from .variance_grid import VarianceGrid
 
 FEWEST_GENES = 20  # needed to estimate the variation between donors
 _IMPROBABLE = 1e-2  # variances of lower probability are skipped for trends
+_CHUNK = 1024  # genes per chunk
+_IMPOSSIBLE = 1e-6  # variances of lower probability are skipped in tests, where large variances determine the far tail
 
 
 def fit_donors(
@@ -36,8 +46,6 @@ def fit_donors(
     Tests, standard errors and posterior samples are averaged over the posterior of the gene on this grid. With a single
     variance and a conjugate prior, this is the moderated t-test [2]_.
 
-    References
-    ----------
     .. [1] Laird & Ware (1982). Random-effects models for longitudinal data. Biometrics 38, 963-974.
     .. [2] Smyth (2004). Linear models and empirical Bayes methods for assessing differential expression in microarray
        experiments. Statistical Applications in Genetics and Molecular Biology 3, article 3.
@@ -81,3 +89,173 @@ def _effects(design: Design, sums: DonorSums) -> np.ndarray:
     """Return the map from coefficients to coordinates of the centred smooth."""
     back = np.linalg.pinv(sums.fixed)
     return effect_map(back.T @ sums.gram[0] @ back, *design.centring)
+
+
+@dataclass(frozen=True)
+class DonorFit:
+    """Fit of all genes with donors as replicates; arrays are `(n_genes,)` unless stated otherwise.
+
+    coefficients : `(n_columns, n_genes)`.
+    lambda_, edf, scale : As in a fit of cells, averaged over the variances between donors.
+    shift_variance, curve_variance : Variances between donors (or samples) of the level and of the curve around it, averaged
+        over the cells.
+    posterior : Posterior of the coefficients.
+    statistics, pvalues : By name of the test.
+    converged : Whether the searches for the smoothing parameters converged.
+    shared : Fraction of the variances that the samples of one donor share.
+    deviations : `(n_samples, n_random, n_genes)` predicted coefficients of the donors' (or samples') own curves.
+    """
+
+    coefficients: np.ndarray
+    lambda_: np.ndarray
+    edf: np.ndarray
+    scale: np.ndarray
+    shift_variance: np.ndarray
+    curve_variance: np.ndarray
+    posterior: DonorPosterior | GenePosterior
+    statistics: dict[str, np.ndarray]
+    pvalues: dict[str, np.ndarray]
+    converged: np.ndarray
+    shared: np.ndarray
+    deviations: np.ndarray
+
+
+@dataclass
+class SharedFits:
+    """Fits of genes that share their matrices, at each point of a grid of variances between donors.
+
+    sums : Sums per replicate.
+    posterior : `(n_points, n_genes)` probability of each point for each gene.
+    turned : Sums in independent modes, for uncorrelated samples, or `None`. Consecutive grid points with the same variance of
+        curves share sums.
+    """
+
+    sums: DonorSums
+    grid: VarianceGrid
+    posterior: np.ndarray
+    turned: TurnedSums | None
+    _inner: tuple[float, WithCurves] | None = None
+
+    def at(self, point: int, genes: np.ndarray) -> AtCovariance:
+        """Return the fit of some genes at one grid point."""
+        if self.turned is None:
+            return at_covariance(self.sums.take(genes), self.grid.covariances[point])
+        shift, curve = self.grid.variances.shift[point], self.grid.variances.curve[point]
+        if self._inner is None or self._inner[0] != curve:
+            self._inner = (curve, self.turned.with_curves(curve))
+        return self._inner[1].take(genes).with_shift(shift)
+
+    def tests(self, contrasts: dict[str, Contrast]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return statistics and p-values averaged over the variances, by name of the contrast."""
+        statistics, pvalues = ({name: np.zeros(self.posterior.shape[1]) for name in contrasts} for _ in range(2))
+        for point, probable in enumerate(self.posterior):
+            genes = np.flatnonzero(probable > _IMPOSSIBLE)
+            if len(genes) == 0:
+                continue
+            fit = self.at(point, genes)
+            scale = fit.scale()
+            for name, contrast in contrasts.items():
+                statistic, tail = tested_at(contrast, fit, scale)
+                statistics[name][genes] += probable[genes] * statistic
+                pvalues[name][genes] += probable[genes] * tail
+        constant = self.sums.squares[0] == 0
+        for name in contrasts:
+            statistics[name][constant], pvalues[name][constant] = 0.0, 1.0
+            np.minimum(pvalues[name], 1.0, out=pvalues[name])
+        return statistics, pvalues
+
+
+def shared_fits(turned: TurnedSums, grid: VarianceGrid, abundance: np.ndarray) -> tuple[SharedFits, np.ndarray]:
+    """Return the fits on a grid for uncorrelated samples, and the likelihood of genes that vary."""
+    grid = grid.at(grid.variances.take(np.lexsort((grid.variances.shift, grid.variances.curve))))
+    varying = np.flatnonzero(turned.sums.squares[0] > 0)
+    likelihood = in_chunks(lambda genes: turned.take(genes).likelihoods(grid.variances), varying)
+    return SharedFits(turned.sums, grid, posterior_of(likelihood, varying, abundance), turned), likelihood
+
+
+def in_chunks(likelihoods: Callable[[np.ndarray], np.ndarray], genes: np.ndarray) -> np.ndarray:
+    """Return likelihoods `(n_points, n_genes)` computed in chunks of genes; also called if there are no genes."""
+    return np.hstack([likelihoods(genes[first : first + _CHUNK]) for first in range(0, max(len(genes), 1), _CHUNK)])
+
+
+def posterior_of(likelihood: np.ndarray, varying: np.ndarray, abundance: np.ndarray) -> np.ndarray:
+    """Return posterior probabilities of a grid `(n_points, n_genes)`; constant genes have the first grid point, 0."""
+    posterior = np.zeros((len(likelihood), len(abundance)))
+    posterior[0] = 1.0
+    posterior[:, varying] = probabilities(likelihood, abundance=abundance[varying])[1]
+    return posterior
+
+
+def spectrum_of(fit: AtCovariance, penalty: np.ndarray) -> tuple[Spectrum, np.ndarray, np.ndarray]:
+    """Return the spectrum of a fit and a penalty on the columns of the design, the loadings, and the modes on `T`."""
+    fixed = fit.sums.fixed
+    modes = diagonalise(fit.gram[0], fixed.T @ penalty @ fixed)
+    spectrum = Spectrum(fixed @ modes.basis, modes.gram, modes.penalty, modes.n_unpenalized)
+    return spectrum, modes.basis.T @ fit.products[0], modes.basis
+
+
+def averaged(
+    fits: SharedFits, tests: tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
+    penalties: list[tuple[np.ndarray, np.ndarray]], improbable: float, smoothing: str | float = "reml", unit: float = 1.0,
+    predicts: bool = False,
+) -> DonorFit:  # fmt: skip
+    """Return the fits averaged over the variances, and over penalties.
+
+    tests : Statistics and p-values.
+    penalties : Penalties on the columns of the design, and the probabilities `(n_genes,)` of each.
+    improbable : Variances of lower probability are skipped.
+    smoothing, unit : Smoothing parameters, and the divisor of the weights.
+    predicts : Whether the donors' own curves are predicted.
+    """
+    sums, grid, n_genes, n_columns = fits.sums, fits.grid, fits.posterior.shape[1], len(fits.sums.fixed)
+    in_level = sums.level_share(grid.shape)
+    kept = np.where(fits.posterior > improbable, fits.posterior, 0.0)
+    kept /= kept.sum(axis=0)
+    coefficients, converged = np.zeros((n_columns, n_genes)), np.ones(n_genes, dtype=bool)
+    log_lambda, edf, scale, shift_variance, curve_variance, shared = np.zeros((6, n_genes))
+    predicted = np.zeros((*sums.cross.shape[1:3], n_genes))
+    found: list[Any] = []
+    for point, ((shift, curve, in_common), probable) in enumerate(zip(grid.variances, kept, strict=True)):
+        for penalty, share in penalties:
+            genes = np.flatnonzero((probable > 0) & (share > 0))
+            if len(genes) == 0:
+                continue
+            fit, probability = fits.at(point, genes), probable[genes] * share[genes]
+            fit_scale = fit.scale()[0]
+            found.append((point, genes, probability, fit_scale, fit.squares[0], *spectrum_of(fit, penalty)))
+            for total, values in (
+                (scale, fit_scale), (shift_variance, (shift + in_level * curve) * fit_scale),
+                (curve_variance, (1 - in_level) * curve * fit_scale), (shared, in_common),
+            ):  # fmt: skip
+                total[genes] += probability * values
+    if isinstance(smoothing, str):
+        squares_of, spectra, all_loadings = ([of[part] for of in found] for part in (4, 5, 6))
+        searched = minimise_each(smoothing, spectra, all_loadings, squares_of, sums.n_cells)
+    else:
+        searched = [(np.full(len(of[1]), float(smoothing) / unit), np.ones(len(of[1]), dtype=bool)) for of in found]
+    mixture = []
+    for (point, genes, probability, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
+        found, searched, strict=True
+    ):
+        precision = spectrum.gram + spectrum.penalty * lambda_
+        scores = loadings / precision
+        estimate = spectrum.basis @ scores
+        free = None
+        if smoothing == "reml" and spectrum.n_penalized:
+            free = SmoothingPosterior(spectrum, loadings, squares, round(sums.n_cells))
+        mixture.append((genes, probability, estimate, SharedPosterior(spectrum, lambda_, fit_scale, smoothing=free)))
+        coefficients[:, genes] += probability * estimate
+        log_lambda[genes] += probability * np.log(np.maximum(lambda_, 1e-300))
+        edf[genes] += probability * (spectrum.gram / precision).sum(axis=0)
+        converged[genes] &= ended
+        if predicts:
+            of_genes = deviations(sums.take(genes), grid.covariances[point], (modes @ scores)[None])
+            predicted[..., genes] += probability * of_genes[0]
+    parts = [
+        PosteriorPart(genes, probability, estimate - coefficients[:, genes], of_genes)
+        for genes, probability, estimate, of_genes in mixture
+    ]
+    return DonorFit(
+        coefficients, np.exp(log_lambda) * unit, edf, scale, shift_variance, curve_variance,
+        DonorPosterior(parts, n_columns, n_genes), *tests, converged, shared, predicted,
+    )  # fmt: skip

@@ -37,8 +37,6 @@ def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> Gen
     scale is larger. Genes whose curve of cells is a spike, as if few cells express them, get half a count per donor,
     spread over its cells.
 
-    References
-    ----------
     .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
     """
     runs, n_genes = runs_of_donors(cells, Y, result, table), len(result.lambda_)

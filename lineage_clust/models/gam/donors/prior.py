@@ -34,8 +34,6 @@ def learn(sums: DonorSums) -> VarianceGrid:
     the maximum, the scores of the donors' curves have the covariance implied by the model. Each step multiplies the
     shape by a power of the ratio of the two (MacKay's fixed point, for matrices).
 
-    References
-    ----------
     MacKay (1992). Bayesian interpolation. Neural Computation 4, 415-447.
     Harville (1977). Maximum likelihood approaches to variance component estimation. JASA 72, 320-338.
     """
@@ -117,8 +115,6 @@ def probabilities(
     returns prior : ndarray of shape (n_points,). Probability of each pair of variances over all genes.
     returns posterior : ndarray of shape (n_points, n_genes). The same given the data of each gene.
 
-    References
-    ----------
     Laird (1978). Nonparametric maximum likelihood estimation of a mixing distribution. JASA 73, 805-811.
     Law, Chen, Shi & Smyth (2014). voom: precision weights unlock linear model analysis tools for RNA-seq read counts.
     Genome Biology 15, R29.

@@ -11,20 +11,18 @@ import numpy as np
 from ....expression.counts import bins
 from ....expression.counts.table import Table
 from ..estimates import GeneEstimates
-from ..inference.gene_posterior import GenePosterior
+from ..inference.posterior import GenePosterior
 from ..pirls.problem import Cells
 from ..pirls.runs import each_piece
 from ..pirls.size import Histogram, shrink
 from .averages import FARTHEST, Averages, averaged, smoothing_at
 from .each import EachSums
-from .gaussian import FEWEST_GENES, warn_of_few
-from .mixture import DonorFit
+from .gaussian import FEWEST_GENES, DonorFit, warn_of_few
 from .nodes import DonorNodes
 from .prior import LARGEST, learn, probabilities, spread, usual_shape
-from .steps import LONG
 from .variance_grid import VarianceGrid
 from .variances import Variances
-from .working import WorkingProblem, WorkingState, iterate, linearised
+from .working import LONG, WorkingProblem, WorkingState, iterate, linearised
 
 N_COLUMNS = 14  # number of smoothest columns of a population curve in likelihoods and tests
 STILL = 5e-3  # maximum change of a linear predictor at convergence

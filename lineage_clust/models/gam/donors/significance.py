@@ -50,8 +50,6 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
     ``u' (V^-1 - (V + C)^-1) u``, the most powerful test of `N(0, V)` against `N(0, V + C)` [1]_. Under the null
     hypothesis it is a weighted sum of squared normals.
 
-    References
-    ----------
     .. [1] King (1987). Towards a theory of point optimal testing. Econometric Reviews 6, 169-218.
     """
     if len(contrast.rows) == 0:

@@ -10,8 +10,7 @@ import numpy as np
 
 from .curves import AtCovariance, DonorSums, TurnedSums, at_covariance
 from .each import EachSums, turn
-from .paired import PairedSums
-from .samples import Samples
+from .samples import PairedSums, Samples
 from .variances import Variances, covariance
 
 

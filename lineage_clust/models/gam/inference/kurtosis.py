@@ -22,9 +22,6 @@ def higher_moments(
 
     squares, cubes, fourths : `(n_genes,)` weighted sums of powers of the deviations from the mean.
     total : Sum of the weights.
-
-    >>> higher_moments(np.array([2.0, 2.0]), np.zeros(2), np.array([2.0, 8.0]), 2.0)[1].tolist()
-    [0.0, 1.0]
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         found = np.sqrt(total / squares) * (cubes / squares), total * (fourths / squares) / squares - 3
@@ -49,8 +46,6 @@ def variance_factors(
     chi-square with ``r / c`` degrees of freedom, times `c`, has the same mean and variance. `K` depends on a gene through
     the smoothing parameter only; sums over the cells are computed at powers of ten and interpolated.
 
-    References
-    ----------
     .. [1] Seber & Lee (2003). Linear Regression Analysis, 2nd ed., theorem 1.6. Wiley.
     """
     if len(to_effects) == 0 or not kurtosis.any():

@@ -12,10 +12,9 @@ from scipy import special
 from ....utils.compiling import compiled_module
 from ....utils.threads import few_threads, in_threads
 from ..design import Design
-from .gene_posterior import GenePosterior
-from .posterior import SharedPosterior
+from .posterior import GenePosterior, SharedPosterior
 
-load_compiled = compiled_module("..smoothing.compiled_modes", __package__)
+load_compiled = compiled_module("..smoothing.compiled_algebra", __package__)
 
 _CHUNK = 256  # genes per chunk
 _NEGLIGIBLE = 30.0  # difference of logarithms
@@ -109,15 +108,8 @@ def smooth_test(
     chi-square tails over the direction of these normals. All terms of the quadrature are positive, so that small
     p-values keep their relative accuracy.
 
-    References
-    ----------
     .. [1] Wood (2013). On p-values for smooth components of an extended generalized additive model. Biometrika 100(1),
        221-228, section 2.
-
-    >>> effects, covariance = np.array([[2.0, 0.1]]), np.diag([1.0, 0.5])[None]
-    >>> _, p = smooth_test(*along_modes(covariance, effects), np.array([1.0]), None)  # one full mode: P(chi2_1 > 4)
-    >>> round(float(p[0]), 4)
-    0.0455
     """
     usable, rank = usable_rank(values, rank)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -145,11 +137,7 @@ def with_variance(pvalue: np.ndarray, statistic, rank, factors: np.ndarray, resi
 
 
 def usable_rank(values: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which eigenvalues `(n_genes, n)`, in decreasing order, are not rounding errors, and the rank of the test.
-
-    >>> usable_rank(np.array([[2.0, 1.0, 1e-20]]), np.array([2.5]))[1].tolist()
-    [2.0]
-    """
+    """Return which eigenvalues `(n_genes, n)`, in decreasing order, are not rounding errors, and the rank of the test."""
     usable = values > values[:, :1] * np.finfo(float).eps ** 0.9
     rank = np.minimum(np.maximum(rank, 1.0), usable.sum(axis=1))
     return usable, np.where(np.abs(rank - np.round(rank)) < 1e-4, np.round(rank), rank)

@@ -197,8 +197,6 @@ def gamma_sums(tails, bins, bin_values, theta):
 def digammas(x):
     """Return digamma and trigamma of a number of at least 64, by their asymptotic series.
 
-    References
-    ----------
     Abramowitz & Stegun (1964). Handbook of Mathematical Functions, 6.3.18 and 6.4.12.
     """
     y = 1.0 / (x * x)

@@ -14,9 +14,9 @@ from ....expression.sums.bands import no_design
 from ....expression.sums.fused import LARGE
 from ....expression.sums.sums import requested_cell_sums
 from . import size
-from .chunks import ChunkResult, collected
 from .grid import Grid, wanted_for
 from .problem import Cells, Likelihood
+from .results import ChunkResult, collected
 from .runs import ExactFits, GridFits, refused
 
 _LINKS = ("log", "logit")
@@ -41,8 +41,6 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
     checked in a sample of cells; genes with steeper trends are refitted on a finer grid, which takes a second pass over
     their expression, and from the cells if that does not suffice either.
 
-    References
-    ----------
     Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
     Wood, Li, Shaddick & Augustin (2017). Generalized additive models for gigadata. JASA 112, 1199-1210.
     """

@@ -55,8 +55,6 @@ class Grid:
     are binned instead, as in mgcv's ``bam(discrete = TRUE)`` [2]_, the error decreases with the first or second power
     of the number of nodes; here it decreases exponentially. At most about ten nodes per bend of a curve are useful.
 
-    References
-    ----------
     .. [1] Trefethen (2013). Approximation Theory and Approximation Practice. SIAM, chapters 5 and 8.
     .. [2] Wood, Li, Shaddick & Augustin (2017). Generalized additive models for gigadata: modeling the U.K. black smoke
        network daily data. JASA 112, 1199-1210.
@@ -192,8 +190,6 @@ def _gauss_nodes(points: np.ndarray, density: np.ndarray, count: int) -> np.ndar
 
     Interpolation at these nodes is exact for polynomials of degree `count - 1`, and its mean for degree `2 count - 1`.
 
-    References
-    ----------
     Golub & Welsch (1969). Calculation of Gauss quadrature rules. Mathematics of Computation 23, 221-230.
     """
     middle, half = 0.5 * (points[0] + points[-1]), 0.5 * (points[-1] - points[0])

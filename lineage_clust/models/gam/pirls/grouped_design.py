@@ -34,13 +34,6 @@ class GroupedDesign:
     matrix : ndarray of shape (n_nodes, n_columns). Design, with many exact zeros if it consists of B-splines.
     order : ndarray of shape (n_nodes,). Position of the node in each row of the sorted design; responses must be sorted
         likewise.
-
-    >>> import numpy as np
-    >>> X = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
-    >>> design = GroupedDesign(X)
-    >>> W = np.ones((3, 1))
-    >>> design.grams(W[design.order])[0].tolist()
-    [[10.0, 0.0], [0.0, 4.0]]
     """
 
     def __init__(self, matrix: np.ndarray):

@@ -28,8 +28,6 @@ def dispersion_at_nodes(
     errors are then too small by at least 5 %. The counts of a node are divided among its cells in proportion to exposure,
     their expectation under the model.
 
-    References
-    ----------
     .. [1] Dean & Lawless (1989). Tests for detecting overdispersion in Poisson regression models. JASA 84, 467-472.
 
     >>> y, one = np.array([[0.0], [0.0], [40.0], [0.0]]), np.ones((4, 1))  # mean 10

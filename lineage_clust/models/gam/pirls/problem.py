@@ -62,8 +62,6 @@ class Likelihood:
     def asymmetry(self, sums: np.ndarray, fitted: np.ndarray) -> Any:
         """Return the weight of each residual in expectile regression, 1 otherwise.
 
-        References
-        ----------
         Newey & Powell (1987). Asymmetric least squares estimation and testing. Econometrica 55, 819-847.
         """
         return 1.0 if self.expectile is None else np.where(sums > fitted, self.expectile, 1.0 - self.expectile)

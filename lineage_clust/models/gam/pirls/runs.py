@@ -21,14 +21,12 @@ from ....utils.threads import in_threads
 from ...links import Link
 from ...notes import spread_of
 from ..design import Design
-from .chunks import ChunkResult
 from .grid import Grid, grid_of_cells
 from .grouped_design import dense_columns
-from .iterations import compiled_loops, iterate, stop_runaways
+from .iterations import Values, begin, compiled_loops, iterate, stop_runaways
 from .problem import Cells, Likelihood, Problem, make_problem
-from .results import summarise
+from .results import ChunkResult, summarise
 from .size import DistinctCounts, Histogram
-from .state import Values, begin
 
 _CHECKED = 200  # cells
 _READ = 8  # times that sums are read, about

@@ -24,15 +24,8 @@ class ScaleEquation:
     Gaussian, `h_i = 1/2`; for the gamma, ``h_i = v_i (log v_i - psi(v_i))`` with ``v_i = w_i / phi``. The sum over
     cells is the same function of `phi` for all genes and is tabulated once.
 
-    References
-    ----------
     Wood (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
     generalized linear models. JRSS B 73(1), 3-36, eq. (4).
-
-    >>> from lineage_clust.models.families import FAMILIES
-    >>> equation = ScaleEquation(FAMILIES["inverse_gaussian"], np.ones(12), 2)
-    >>> equation.solve(np.array([5.0])).round(6).tolist()  # D_p / (n - M0)
-    [0.5]
     """
 
     def __init__(self, family: Family, weights: np.ndarray, n_unpenalized: int):

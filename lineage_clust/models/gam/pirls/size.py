@@ -10,6 +10,9 @@ from scipy.special import digamma, polygamma
 
 from ....expression.counts.bins import N_SMALL, values_of_bins
 
+LEAST, MOST = 1e-3, 1e6
+LARGEST_STEP = 1.5  # in log theta
+
 
 @dataclass(frozen=True)
 class Histogram:
@@ -55,10 +58,6 @@ class Histogram:
         losses = 2 * ((values + own) * np.log(values + own) - values * np.log(values))
         weights = self.bins[:, used]
         return np.sum(weights * losses, axis=1) + (total - weights.sum(axis=1)) * 2 * theta * np.log(theta)
-
-
-LEAST, MOST = 1e-3, 1e6
-LARGEST_STEP = 1.5  # in log theta
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....utils.compiling import compiled
-from .compiled_cholesky import backward, decompose, forward
-from .compiled_modes import make_tridiagonal
+from .compiled_algebra import backward, decompose, forward, make_tridiagonal
 
 _N_GRID = 40
 _LONGEST_STEP = 3.0  # in log lambda
@@ -30,8 +29,6 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
     log_lambda : `(n_genes,)`, also the starting values.
     coefficients : `(n_genes, n)`.
 
-    References
-    ----------
     Wood (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric generalized
     linear models. JRSS B 73(1), 3-36, eq. (4), of the working linear model.
     """

@@ -27,8 +27,6 @@ class SmoothingPosterior:
     between those of a straight line and of the whole basis. This uniform shrinkage prior [1]_ has no parameter and
     makes the posterior proper even if the likelihood does not decrease towards complete smoothing.
 
-    References
-    ----------
     .. [1] Daniels (1999). A prior for the variance in hierarchical models. Canadian Journal of Statistics 27, 567-578.
     """
 

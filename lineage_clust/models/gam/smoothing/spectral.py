@@ -44,14 +44,8 @@ def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
     `A + cS` is whitened instead of `A`, with `c` such that both terms have equal traces: the gram matrix is singular if
     a basis function has no cells, and its coefficient is then determined by the penalty.
 
-    References
-    ----------
     Demmler & Reinsch (1975). Oscillation matrices with spline smoothing. Numerische Mathematik 24, 375-382.
     Wood (2017). Generalized Additive Models, 2nd ed., section 5.4.2.
-
-    >>> spectrum = diagonalise(np.diag([2.0, 2.0]), np.diag([0.0, 4.0]))
-    >>> spectrum.n_unpenalized
-    1
     """
     scale = _column_scales(gram[None], penalty)[0]
     gram = gram / np.outer(scale, scale)

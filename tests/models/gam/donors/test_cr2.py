@@ -8,7 +8,7 @@ import pytest
 from scipy import linalg, stats
 
 from lineage_clust import GAM
-from lineage_clust.models.gam.donors.cr2 import degrees_of_freedom, half_of, hotelling_test, steps_of_donors
+from lineage_clust.models.gam.donors.cluster_robust import degrees_of_freedom, half_of, hotelling_test, steps_of_donors
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "golden/donors/statsmodels.json").read_text(encoding="utf-8"))
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from lineage_clust.models.gam.donors.curves import DonorSums, at_covariance
-from lineage_clust.models.gam.donors.paired import PairedSums
-from lineage_clust.models.gam.donors.samples import Samples
+from lineage_clust.models.gam.donors.samples import PairedSums, Samples
 from lineage_clust.models.gam.donors.variances import Variances, covariance
 
 N_GENES, N_FIXED, N_RANDOM = 3, 4, 3
