@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from ..utils.checking import check_share
 from ..utils.types import Matrix, Predicted
+from .links import Link
 
 
 class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
@@ -19,11 +20,11 @@ class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
 
     - `_predictor(X, return_std) -> eta, std`, arrays `(n_rows, n_genes)` on the link scale; `std` may be `None` without
       `return_std`;
-    - `_mean(eta)` and `_slope(mean)`, the inverse link and the derivative of the mean with respect to the linear predictor,
-      unless it has a :class:`lineage_clust.models.links.Link` as `_link`.
+    - `_link`, a :class:`lineage_clust.models.links.Link`.
     """
 
     _single: bool
+    _link: Link
 
     def predict(self, X: Matrix, return_std: bool = False) -> Predicted:
         """Return the trends on the response scale, for offset 0.
@@ -45,8 +46,8 @@ class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
         """
         eta, std = self._predictor(X, return_std)
         with np.errstate(all="ignore"):
-            mean = self._mean(eta)
-            std = std * np.abs(self._slope(mean)) if return_std else mean
+            mean = self._link.mean(eta)
+            std = std * np.abs(self._link.slope(mean)) if return_std else mean
         if self._single:
             mean, std = mean.ravel(), std.ravel()
         return (mean, std) if return_std else mean
@@ -79,7 +80,7 @@ class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
         eta, std = self._predictor(X, True)
         half = self._quantile(X, level) * std
         with np.errstate(all="ignore"):
-            ends = self._mean(eta - half), self._mean(eta + half)
+            ends = self._link.mean(eta - half), self._link.mean(eta + half)
         lower, upper = np.minimum(*ends), np.maximum(*ends)  # the link may be decreasing
         return (lower.ravel(), upper.ravel()) if self._single else (lower, upper)
 
@@ -89,9 +90,3 @@ class LinkedModel(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _predictor(self, X, return_std: bool) -> tuple[np.ndarray, np.ndarray]: ...
-
-    def _mean(self, eta: np.ndarray) -> np.ndarray:
-        return self._link.mean(eta)
-
-    def _slope(self, mean: np.ndarray) -> np.ndarray:
-        return self._link.slope(mean)

@@ -15,8 +15,6 @@ def by_gene(spec: object, genes: list[str], lineage: str | None, what: str = "mo
         not changed.
     what : Name of an entry in error messages.
     complete : Whether every gene and lineage needs an entry; otherwise `None` is returned for those without one.
-    raises UnknownNameError : If a gene or the lineage has no entry and there is no "*", with `complete`.
-    raises ValueError : If a mapping is empty.
     """
     if not isinstance(spec, Mapping):
         return [spec] * len(genes)

@@ -22,11 +22,7 @@ _VALUES = 2**22  # dense values of expression per chunk
 
 
 def notes_on(null_deviance: np.ndarray, found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[str]:
-    """Return a note on each gene with little information, and an empty string for the others.
-
-    null_deviance : `(n_genes,)` deviance around the mean, 0 for a constant gene.
-    found : Statistics of expression, see :func:`found_in`.
-    """
+    """Return a note on each gene with little information, and an empty string for the others; see :func:`found_in`."""
     counts, carried, large = found
     remarks = []
     for gene, count in enumerate(counts):
@@ -49,7 +45,7 @@ def found_in(Y, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Return the statistics of expression on which notes depend, `(n_genes,)` each.
 
     They are numbers of cells with nonzero values, sums of their weights in units of the largest weight, and whether a gene
-    has values of 2^31 - 1 or more. `Y` is an array, CSR or CSC matrix.
+    has values of 2^31 - 1 or more.
     """
     weights = weights / weights.max()
     Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
@@ -83,11 +79,7 @@ def on_convergence(remarks: list[str], converged, remark: str, failed: Container
 
 
 def warn_of_zeros(family: str, n_genes: int, n_total: int) -> None:
-    """Warn if many genes contain zeros but the family does not allow zeros.
-
-    family : "gamma" or "inverse_gaussian".
-    n_genes, n_total : Number of genes with zeros, and total number of genes.
-    """
+    """Warn if many genes contain zeros but the family, "gamma" or "inverse_gaussian", does not allow zeros."""
     if n_genes > MANY * n_total:
         warn(
             f"{counted(n_genes, 'gene', 'contains', 'contain', of=n_total)} zeros, which have no likelihood under family "
@@ -103,10 +95,7 @@ def explains_nothing(deviance_explained: np.ndarray) -> np.ndarray:
 
 
 def spread_of(Y, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted standard deviation `(n_genes,)` of expression, exactly 0 where it is constant.
-
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix.
-    """
+    """Return the weighted standard deviation `(n_genes,)` of expression, exactly 0 where it is constant."""
     used = weights > 0
     Y, weights = (Y, weights) if used.all() else (Y[np.flatnonzero(used)], weights[used])
     spread = np.empty(Y.shape[1])

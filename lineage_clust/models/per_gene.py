@@ -28,17 +28,10 @@ class UnfitGeneError(ValueError):
 
 
 def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky") -> tuple[list, dict[int, str]]:
-    """Call a function on every column of `y`; a failure does not affect other columns.
+    """Call a picklable function on every column of `y`; a failure does not affect other columns.
 
     Only one column per job is dense at a time. Linear algebra uses one thread, so that results do not depend on the
-    number of jobs.
-
-    fit_one : Gets a float64 array `(n_cells,)` and returns any object. It must be picklable if `backend` uses
-        processes.
-    y : `(n_cells, n_genes)` array, CSR or CSC matrix.
-    n_jobs, backend : As in :class:`joblib.Parallel`.
-    returns results : list. Return value of `fit_one` for each column, `None` where it failed.
-    returns failed : dict of int to str. Reasons by position.
+    number of jobs. Returns the values for each column, `None` where it failed, and reasons by position.
     """
     y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
     n_genes = y.shape[1]

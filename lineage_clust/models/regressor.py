@@ -157,10 +157,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return None  # refit each gene separately to get its reason
 
     def _explained(self, X, y, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return explained fraction of the deviance, deviance around the mean, and which trends run against the cells.
-
-        Each is `(n_genes,)`.
-        """
+        """Return explained deviance, deviance around the mean, and which trends run against the cells, by gene."""
         fitted = self.predict(X)
         explained, null_deviance = np.full((2, self._n_genes), np.nan)
         against = np.zeros(self._n_genes, dtype=bool)

@@ -1,5 +1,7 @@
 """Fits of single genes: order, isolation of failures, independence of the number of jobs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -39,11 +41,7 @@ class Level(PerGeneModel):
     def _at(self, times):
         return np.tile(self.levels_, (len(times), 1)), np.full((len(times), len(self.levels_)), 0.5)
 
-    def _mean(self, eta):
-        return -eta
-
-    def _slope(self, mean):
-        return np.full_like(mean, -1.0)
+    _link = SimpleNamespace(mean=np.negative, slope=lambda mean: np.full_like(mean, -1.0))
 
     def _quantile(self, X, level):
         return 2.0

@@ -27,9 +27,7 @@ from .pirls.problem import Cells
 def fit_family(cells: Cells, y, groups: np.ndarray | None) -> Fit:
     """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
-    y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    groups : `(n_cells,)` codes of the donors from 0, or `None`.
-    raises NoTrendError : If every gene fails.
+    `groups` are codes `(n_cells,)` of the donors from 0, or `None`.
     """
     if cells.likelihood.closed_form:
         result = yield from fit_gaussian(cells, y, groups)

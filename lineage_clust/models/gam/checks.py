@@ -188,10 +188,7 @@ def check_clusters(covariance: str, groups: ArrayLike | None) -> None:
 
 
 def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
-    """Return codes of the groups that have cells of positive weight, from 0; -1 for cells of weight 0.
-
-    raises ValueError : If a label is missing, or there are fewer than four groups.
-    """
+    """Return codes of the groups that have cells of positive weight, from 0; -1 for cells of weight 0."""
     used = weights > 0
     codes, names = used_labels("groups", groups, used)
     if len(names) < _FEWEST_GROUPS:
@@ -206,12 +203,7 @@ def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
 
 
 def used_labels(name: str, labels: ArrayLike, used: np.ndarray, sort: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes of the labels of used cells, and these labels.
-
-    name : Name of the argument in errors.
-    used : `(n_cells,)` mask.
-    sort : Whether to sort the labels. Otherwise they are in order of appearance.
-    raises ValueError : If a label is missing.
+    """Return the codes of the labels of used cells, and these labels, sorted or in order of appearance.
 
     >>> used_labels("groups", ["b", "a", "c", "b"], np.array([True, True, False, True]), sort=True)
     (array([1, 0, 1]), array(['a', 'b'], dtype='<U1'))

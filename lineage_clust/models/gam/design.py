@@ -40,10 +40,7 @@ class Design:
 
     @cached_property
     def centring(self) -> tuple[np.ndarray, np.ndarray]:
-        """The `basis` `(n_columns, n)` of smooths with sum zero over the cells, and the map from coefficients to it.
-
-        The map is `(n, n_columns)`, to the coefficients of the centred smooth.
-        """
+        """The `basis` `(n_columns, n)` of smooths with sum zero over the cells, and the map `(n, n_columns)` to it."""
         n_columns = len(self.penalty)
         means = self.bands.weighted_sums(np.ones(len(self.bands)))[: self.n_smooth]
         if self.constant is None or self.has_intercept:
@@ -68,10 +65,9 @@ def make_design(
 ) -> Design:
     """Return the Design of `X`, with an intercept if requested by `fit_intercept`.
 
-    X : `(n_cells, n_features)` array or sparse matrix.
-    penalty : `(n_smooth, n_smooth)` for the leading columns; `None` = all columns form an unpenalised smooth.
-    fit_intercept : `"auto"` adds an intercept only if no unpenalised combination of the columns is constant.
-    keep_sparse : Whether a sparse `X` is kept sparse, as a dense design may not fit into memory.
+    The penalty is that of the leading columns, the smooth; without one, all columns form an unpenalised smooth. `"auto"` adds
+    an intercept only if no unpenalised combination of the columns is constant. A sparse `X` is kept sparse on request, as a
+    dense design may not fit into memory.
     """
     for name, values in (("X", X), ("penalty", penalty), ("sample_weight", weights)):
         check_size(name, values)
@@ -109,12 +105,10 @@ def _constant_combination(matrix, penalty, n_smooth, weights) -> np.ndarray | No
 
 
 def effect_map(gram: np.ndarray, basis: np.ndarray, to_centred: np.ndarray) -> np.ndarray:
-    """Return the map from coefficients to coordinates `u` of the centred smooth.
+    """Return the map from coefficients to coordinates `u` of the centred smooth; for `basis` see :attr:`Design.centring`.
 
-    `u'u` is its weighted sum of squares over the cells; this corresponds to the R factor of a QR decomposition.
-
-    gram : `(..., n_columns, n_columns)` weighted gram matrix of the design.
-    basis, to_centred : See :attr:`Design.centring`.
+    `u'u` is its weighted sum of squares over the cells, whose gram matrix of the design is `gram`, `(..., n_columns,
+    n_columns)`; this corresponds to the R factor of a QR decomposition.
     """
     squares = basis.T @ gram @ basis
     if squares.shape[-1] == 0:

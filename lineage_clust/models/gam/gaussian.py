@@ -33,11 +33,9 @@ _LEAST, _MOST = 1e-280, 1e280  # bounds of sums of squares, so that products wit
 
 
 def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None = None) -> Fit:
-    """Fit all genes with a Gaussian family, see :func:`lineage_clust.expression.passes.run_fits`.
+    """Fit all genes with a Gaussian family, see Wood (2017), Generalized Additive Models, sections 6.2, 6.6 and 6.10.
 
-    groups : `(n_cells,)` codes of the donors from 0, each with cells; `None` = cells are the replicates.
-
-    Wood (2017). Generalized Additive Models, 2nd ed., sections 6.2, 6.6 and 6.10.
+    `groups` are codes `(n_cells,)` of the donors from 0; without them, cells are the replicates.
     """
     design, weights, offset = cells.design, cells.weights, cells.offset
     smoothing, covariance = cells.choices.smoothing, cells.choices.covariance

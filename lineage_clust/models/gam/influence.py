@@ -41,13 +41,9 @@ def effective_cells(squares, weights, leverage, deviations) -> np.ndarray:
     residuals from which the variance could be estimated, and the F approximation fails: with permuted pseudotime, 1 to 3 %
     of genes expressed in five to eight of 20 to 50 real cells had p < 1e-4.
 
-    It is Kish's effective size `(sum a)^2 / sum a^2` of the squared deviations from the mean, `a = w d^2`, with the second
-    sum over cells with a leverage of at least 0.3 under very little smoothing, as a trend cannot follow the others one by
-    one; infinite without such cells.
-
-    squares : `(n_genes,)` weighted sums of squared deviations of all cells.
-    weights, leverage, deviations : `(n_followed,)` twice and `(n_followed, n_genes)`, of the cells of
-        :func:`closely_followed`.
+    It is Kish's effective size `(sum a)^2 / sum a^2` of the squared deviations from the mean, `a = w d^2`, of which
+    `squares` is the first sum. The second is over cells with a leverage of at least 0.3 under very little smoothing (of
+    those of :func:`closely_followed`), as a trend cannot follow the others one by one; infinite without such cells.
     """
     shares = np.where(leverage >= _FOLLOWED, weights, 0.0)[:, None] * deviations**2 / squares
     return 1 / np.sum(shares**2, axis=0)  # of shares, because fourth powers of deviations may overflow
@@ -57,9 +53,9 @@ def effective_cells(squares, weights, leverage, deviations) -> np.ndarray:
 def remarks_on_single_cells(
     cells: Cells, result: GeneEstimates, deviance: np.ndarray, followed: np.ndarray, values: np.ndarray
 ) -> dict[int, str]:
-    """Return a note on each gene whose trend depends on one cell.
+    """Return a note on each gene without a note whose trend depends on one cell.
 
-    result, deviance : Fit, of which genes without a note are checked, and weighted residual sums of squares `(n_genes,)`.
+    deviance : `(n_genes,)` weighted residual sums of squares.
     followed, values : Positions of the checked cells, and their expression `(len(followed), n_genes)`.
 
     Without a cell, at the same smoothing parameter, the coefficients would be lower by `P z w e / (1 - h)`, where `P` is the
@@ -71,8 +67,7 @@ def remarks_on_single_cells(
     - the cell is an outlier: its externally studentised residual exceeds the quantile of the t distribution for the largest
       residual of all cells (Bonferroni) [1]_.
 
-    Only the cells with the highest leverage under very little smoothing, 16 or more, are checked, as no other cell can have
-    such influence.
+    Only the cells with the highest leverage under very little smoothing are checked, as no other can have such influence.
 
     .. [1] Cook & Weisberg (1982). Residuals and Influence in Regression. Chapman & Hall, sections 2.2 and 3.4.
     """

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ...utils.types import Matrix
+from ..links import LINKS
 from ..notes import warn_of_zeros
 from ..per_gene import PerGeneModel, collected
 
@@ -186,8 +187,7 @@ class PyGAM(PerGeneModel):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        from .gene import fit_gene  # loads pyGAM only if it is used
-        from .recipe import make_recipe
+        from .recipe import fit_gene, make_recipe  # pyGAM is loaded only if it is used
 
         times, y, weights, offset = self._check_data(X, y, sample_weight, offset)
         recipe = make_recipe(self, smoother, times)
@@ -216,19 +216,14 @@ class PyGAM(PerGeneModel):
             std[:, gene] = np.sqrt(np.maximum(variance, 0.0))
         return eta, std
 
-    def _any(self):
-        return next(estimator for estimator in self.estimators_ if estimator is not None)
-
-    def _mean(self, eta):
-        return self._any().link.mu(eta, self._any().distribution)
-
-    def _slope(self, mean):
-        return 1.0 / self._any().link.gradient(mean, self._any().distribution)
+    @property
+    def _link(self):
+        return LINKS[self.link]
 
     def _quantile(self, X, level):
         from .recipe import FAMILY_OF
 
         if FAMILY_OF[self.distribution].known_scale:
             return super()._quantile(X, level)
-        n_cells = self._any().statistics_["n_samples"]
+        n_cells = next(one for one in self.estimators_ if one is not None).statistics_["n_samples"]
         return stats.t.ppf(0.5 + level / 2, np.maximum(n_cells - self.edf_, 1.0))

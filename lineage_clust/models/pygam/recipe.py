@@ -1,16 +1,18 @@
-"""Validated specification of pyGAM models from the parameters of PyGAM and a smoother."""
+"""Fit of one gene with pyGAM, from the validated parameters of PyGAM and a smoother."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
+from types import SimpleNamespace
 
 import numpy as np
 import pygam
 from pygam.callbacks import CallBack, validate_callback
 from pygam.penalties import CONSTRAINTS, PENALTIES, derivative, periodic
 from pygam.utils import OptimizationError
+from scipy import stats
 from sklearn.base import clone
 
 from ...errors import counted
@@ -28,6 +30,8 @@ from ...utils.constraints import (
 )
 from ..families import FAMILIES, Family
 from ..links import LINKS
+from ..notes import spread_of
+from ..per_gene import UnfitGeneError, reason_of
 
 FAMILY_OF = {
     "normal": FAMILIES["gaussian"],
@@ -45,6 +49,7 @@ _CLASSES = {
     ("inv_gauss", "log"): pygam.InvGaussGAM,
 }
 _DEFAULT_GRID = tuple(np.logspace(-3, 3, 11))  # pyGAM's own
+_GAMMA = 1.4  # penalty per degree of freedom in pyGAM's GCV and UBRE
 
 
 @dataclass(frozen=True)
@@ -105,13 +110,7 @@ class EndQuietly(CallBack):
 
 
 def make_recipe(model, smoother, times) -> Recipe:
-    """Validate the parameters of a :class:`~lineage_clust.models.pygam.PyGAM` and combine them.
-
-    smoother : `BSplineSmoother`, fitted or not, or `None`.
-    times : `(n_cells,)` pseudotime.
-    raises TypeError : If the smoother has another type.
-    raises ValueError : If a parameter is invalid or pyGAM does not support the combination.
-    """
+    """Validate the parameters of a PyGAM, and combine them with a smoother, fitted or not, or `None`."""
     check_constraints(model, RECIPE_CONSTRAINTS)
     _check_together(model)
     smoother = _default_smoother(model, times) if smoother is None else smoother
@@ -163,7 +162,7 @@ def _penalty(entry, order: int, basis: str):
 
 
 def _candidates(model) -> list[list[float]]:
-    """Return the candidate smoothing parameters, each with one value per penalty."""
+    """Return the candidates, see `Recipe`."""
     values = [model.lam] if model.grid is None else model.grid
     if isinstance(values, dict):
         values = values["lam"] if set(values) == {"lam"} else None
@@ -228,3 +227,101 @@ RECIPE_CONSTRAINTS: Constraints = {
     "tol": number("a positive number", lambda value: value > 0),
 }
 """Constraints on the parameters of PyGAM."""
+
+
+def fit_gene(recipe: Recipe, times, weights, offset, y) -> SimpleNamespace:
+    """Fit one gene with each candidate smoothing parameter, and select the best; weights are positive."""
+    _check_values(recipe, y)
+    y = y if offset is None else y - offset
+    best, least, error = None, np.inf, None
+    with np.errstate(all="ignore"):
+        for lam in recipe.candidates:
+            try:
+                estimator, mean = _fit_with(recipe, lam, times, y, weights)
+            except (OptimizationError, AssertionError, ValueError, np.linalg.LinAlgError) as caught:
+                error = caught
+                continue
+            floored = _deviance(recipe, recipe.family.floored(y), mean, weights)  # penalises means near 0
+            score = _criterion(recipe, floored, estimator.statistics_["edof"], len(y))
+            if best is None or score < least:
+                best, least = (estimator, mean, _deviance(recipe, y, mean, weights), lam), score
+        if best is None:
+            raise UnfitGeneError(_no_fit(recipe, error)) from error
+        estimator, mean, deviance, lam = best
+        if recipe.expectile is None:
+            level = np.average(y, weights=weights)
+        else:
+            level = stats.expectile(y, recipe.expectile, weights=weights)
+        null_deviance = _deviance(recipe, y, np.full(len(y), level), weights)
+    if np.ptp(y) == 0:
+        null_deviance = 0.0  # up to rounding
+    if recipe.link != "identity" and recipe.family.name != "binomial" and mean.max() > 2 * y.max():
+        raise UnfitGeneError(_no_fit(recipe, OptimizationError("the mean exceeds all values")))
+    converged = bool(estimator.logs_["diffs"][-1] < recipe.options["tol"])
+    return SimpleNamespace(
+        estimator=estimator, lam=lam[0], edf=float(estimator.statistics_["edof"]),
+        scale=float(estimator.statistics_["scale"]) ** 2, null_deviance=null_deviance,
+        deviance_explained=1 - deviance / null_deviance if null_deviance > 0 else 0.0,
+        n_iter=len(estimator.logs_["diffs"]), converged=converged, note=_note(recipe, mean, converged),
+        spread=float(spread_of(y[:, None], weights)[0]), zeros=bool(recipe.family.positive and y.min() <= 0),
+    )  # fmt: skip
+
+
+def _fit_with(recipe: Recipe, lam: list[float], times, y, weights):
+    """Return a fitted pyGAM object and its means at the cells."""
+    # The response is scaled by its mean, so that pyGAM's small ridge on all coefficients does not bias the level of a
+    # gene. A constant gene stays at 1, because pyGAM's iterations do not end if all coefficients are 0.
+    centred = recipe.is_linear and recipe.options["fit_intercept"]
+    level = np.average(y, weights=weights) - (np.ptp(y) == 0) if centred else 0.0
+    estimator = recipe.build(lam).fit(times[:, None], y - level, weights=weights)
+    if centred:
+        estimator.coef_[-1] += level
+    estimator.tol = recipe.options["tol"]
+    estimator.callbacks = [callback for callback in estimator.callbacks if not isinstance(callback, EndQuietly)]
+    estimator.logs_.pop(EndQuietly.key, None)
+    mean = estimator.predict_mu(times[:, None])
+    if not np.all(np.isfinite(mean)):
+        raise OptimizationError("the trend is not finite")
+    return estimator, mean
+
+
+def _deviance(recipe: Recipe, y, mean, weights) -> float:
+    """Return the weighted deviance; it is finite for zeros under all distributions."""
+    family = recipe.family
+    if family.name != "gaussian":
+        mean = np.clip(mean, 1e-300, 1 - 1e-15 if family.name == "binomial" else np.inf)
+    each = family.loss(y, mean) - family.best_loss(y, np.average(y, weights=weights))
+    if recipe.expectile is not None:
+        each = each * np.where(y > mean, recipe.expectile, 1 - recipe.expectile)
+    return max(float(weights @ each), 0.0)
+
+
+def _criterion(recipe: Recipe, deviance: float, edf: float, n_cells: int) -> float:
+    """Return pyGAM's UBRE if the scale is known, else its GCV."""
+    if recipe.family.known_scale:
+        return deviance / n_cells + 2 * _GAMMA * edf / n_cells
+    residual_df = n_cells - _GAMMA * edf
+    return n_cells * deviance / residual_df**2 if residual_df > 0 else np.inf
+
+
+def _check_values(recipe: Recipe, y) -> None:
+    reason = recipe.family.refuse(y.min(), y.max(), recipe.link)
+    if reason is None and recipe.link == "log" and y.min() < 0:
+        reason = f"a log link needs expression of at least 0; found {y.min():g}"
+    if reason is not None:
+        raise UnfitGeneError(reason)
+
+
+def _no_fit(recipe: Recipe, error: BaseException | None) -> str:
+    what = f"({recipe.distribution} distribution, {recipe.link} link)"
+    if type(error) is ValueError and "NaN" not in str(error):
+        return f"pyGAM refuses {what}: {reason_of(error)}"
+    return f"pyGAM's iterations diverged {what}: try a larger lam, or another link"
+
+
+def _note(recipe: Recipe, mean, converged: bool) -> str:
+    if recipe.distribution != "normal" and mean.min() <= 0:
+        return f"the trend falls to {mean.min():.3g}, outside a {recipe.distribution} distribution: use a log link"
+    if recipe.distribution == "binomial" and mean.max() >= 1:
+        return f"the trend rises to {mean.max():.3g}, outside a binomial distribution: use a logit link"
+    return "" if converged else f"no convergence in {recipe.options['max_iter']} iterations"

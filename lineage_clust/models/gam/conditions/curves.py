@@ -39,21 +39,17 @@ _SHARES = (0.0, 0.3, 0.6, 0.8, 0.92, 1.0)  # fraction of a donor's deviation tha
 def fit_curves(
     sums: ConditionSums, with_donors: bool, abundance: np.ndarray, unit: float = 1.0, allow: Callable | None = None
 ) -> DonorFit:
-    """Fit all genes.
+    """Fit all genes; `with_donors`, donors are the replicates instead of cells.
 
-    sums : Sums over all cells.
-    with_donors : Whether donors are the replicates instead of cells.
     abundance : `(n_genes,)`, along which the prior of the variances between donors varies.
     unit : Divisor of the weights in `sums`.
     allow : Function of statistics, p-values and contrasts that changes the p-values, if cells are the replicates.
 
-    The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`. The level and curve of a
-    sample are random effects, as in :func:`lineage_clust.models.gam.donors.gaussian.fit_donors`; those of samples of the same
-    donor are correlated, with a correlation that is estimated with the variances. The curves are a mean and differences
-    from it, each with a penalty; curves are averaged over a few ratios of the penalties, weighted by restricted
-    likelihood.
-    Tests compare unpenalised generalised least squares estimates with their null distribution, as in the tests of
-    trends.
+    The model of a gene is ``y = f_c(t) + u_s + g_s(t) + e`` for sample `s` of condition `c`, with random level and curve of a
+    sample, as in :func:`lineage_clust.models.gam.donors.gaussian.fit_donors`; those of samples of the same donor are
+    correlated, with a correlation that is estimated with the variances. The curves are a mean and differences from it, each
+    with a penalty; curves are averaged over a few ratios of the penalties, weighted by restricted likelihood. Tests compare
+    unpenalised generalised least squares estimates with their null distribution, as in the tests of trends.
     """
     prior, is_paired = _learned(sums) if with_donors else None, sums.samples.are_paired
     of = contrasts(sums)

@@ -103,15 +103,11 @@ def fit_conditions(
 ) -> ConditionFit:  # fmt: skip
     """Fit a curve for every gene and condition, and test the differences between conditions.
 
-    basis : `(n_cells, n_splines)` basis of a smoother, dense or sparse, that includes the constant function.
-    Y : `(n_cells, n_genes)` array, sparse matrix or BlockedExpression, which is read once.
-    conditions : `(n_cells,)` codes of the conditions from 0.
-    donors : `(n_cells,)` labels; `None` = cells are replicates. A donor can have cells in several conditions.
-    weights : `(n_cells,)` positive membership weights, as in :class:`lineage_clust.GAM` with `covariance="robust"`.
+    basis : `(n_cells, n_splines)`; it includes the constant function.
+    conditions, donors : Codes of the conditions from 0, and labels; without donors, cells are replicates.
+    weights : As in :class:`lineage_clust.GAM` with `covariance="robust"`, positive.
     covariates : `(n_cells, n_covariates)` further terms with mean zero, which vary between cells or donors.
     model : Unfitted model; `None` = a Gaussian family. Curves of other families are on the link scale.
-    raises ValueError : If there are fewer than four donors or fewer than two in a condition, or if a covariate is
-        collinear with the conditions.
     """
     conditions = np.asarray(conditions)
     weights = np.ones(len(conditions)) if weights is None else np.asarray(weights, dtype=float)

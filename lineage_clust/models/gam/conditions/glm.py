@@ -31,20 +31,16 @@ def fit_glm_conditions(
 ) -> tuple[ConditionSums, DonorFit, dict[int, str], list[str]]:
     """Return sums over the cells, curves, reasons of failed fits and notes of all genes.
 
-    cells : All cells, with a design of one curve and covariates.
-    number : `(n_cells,)` codes of the samples from 0.
-    with_donors : Whether donors are the replicates instead of cells.
+    cells, number : All cells, with a design of one curve and covariates, and the codes of their samples from 0.
 
     The model is that of :func:`lineage_clust.models.gam.conditions.curves.fit_curves` for the linear predictor, fitted by
     penalised quasi-likelihood as in :func:`lineage_clust.models.gam.donors.glm.add_donors`. The iterations start
     from a fit to all cells without conditions and donors.
 
-    A gene that is not expressed in a whole condition has an infinite difference on the log scale with an infinite
-    standard error, and no Wald test can detect it [1]_. Half a count is therefore added to each sample, spread over its
-    cells; with a binomial family, half a success in one cell. As with the prior counts of edgeR, the effect on other
-    genes is negligible.
-
-    .. [1] Hauck & Donner (1977). Wald's test as applied to hypotheses in logit analysis. JASA 72, 851-853.
+    A gene that is not expressed in a whole condition has an infinite difference on the log scale with an infinite standard
+    error, and no Wald test can detect it (Hauck & Donner 1977, JASA 72, 851-853). Half a count is therefore added to each
+    sample, spread over its cells; with a binomial family, half a success in one cell. As with the prior counts of edgeR, the
+    effect on other genes is negligible.
     """
     n_smooth, n_curves = cells.design.n_smooth, samples.n_conditions
     with few_threads(np.inf):

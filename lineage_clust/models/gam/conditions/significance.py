@@ -46,15 +46,13 @@ def allow_for_moments(
 ) -> None:  # fmt: skip
     """Replace p-values with cells as replicates by those that allow for the skewness and kurtosis of expression.
 
-    rows, conditions, weights : Design of one curve and covariates, codes of the conditions, and weights, which sum to the
-        effective number of cells.
-    moments : `(n_genes,)` skewness and excess kurtosis of expression.
+    rows, conditions, weights : Design of one curve and covariates, codes, and weights that sum to the number of cells.
+    moments : `(n_genes,)` skewness and excess kurtosis.
 
-    Kurtosis increases the variance of a statistic as in
-    :func:`lineage_clust.models.gam.inference.kurtosis.variance_factors`; all genes have the same matrix `K`. A statistic of
-    one degree of freedom is the square of a weighted sum of expression, which is skewed if the conditions differ in
-    size. Its tails are those of a shifted gamma variable with this skewness; only the kurtosis beyond that of this variable
-    is then left.
+    Kurtosis increases the variance of a statistic as in :func:`lineage_clust.models.gam.inference.kurtosis.variance_factors`;
+    all genes have the same matrix `K`. A statistic of one degree of freedom is the square of a weighted sum of expression,
+    which is skewed if the conditions differ in size. Its tails are those of a shifted gamma variable with this skewness; only
+    the kurtosis beyond that of this variable is then left.
     """
     by_sample, samples, (skewness, kurtosis) = sums.by_sample, sums.samples, moments
     free, codes = slice(by_sample.n_determined), range(samples.n_conditions)

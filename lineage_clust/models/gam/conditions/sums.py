@@ -49,13 +49,9 @@ def condition_sums(
     design: Design, grams: np.ndarray, products: np.ndarray, sample_products: np.ndarray, squares: np.ndarray,
     samples: Samples, n_cells: float,
 ) -> ConditionSums:  # fmt: skip
-    """Return ConditionSums from sums over the columns of a plain design: one curve and covariates.
+    """Return ConditionSums from sums over the columns of a plain design: one curve, with the constant, and covariates.
 
-    design : Its smooth contains the constant.
-    grams : `Z_s'WZ_s`, `(n_samples, n_columns, n_columns)`.
-    products, sample_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_s'Wy`, `(n_samples, n_columns, n_genes)`; the
-        covariate columns of the latter are not used.
-    squares, n_cells : `y'Wy`, `(n_genes,)`, and the effective number of cells, to which the weights are scaled to sum.
+    The sums are as in :func:`lineage_clust.models.gam.donors.bases.donor_sums`, by sample; weights sum to `n_cells`.
     """
     n_smooth, n_covariates = design.n_smooth, len(design.penalty) - design.n_smooth
     penalty = design.penalty[:n_smooth, :n_smooth]
@@ -97,7 +93,7 @@ def widened(curve: np.ndarray, n_smooth: int, n_covariates: int) -> np.ndarray:
 def _inner(grams: np.ndarray) -> np.ndarray:
     """Return the harmonic mean of the conditions' gram matrices, which is small where a condition has no cells.
 
-    Li, Morgan & Zaslavsky (2018). Balancing covariates via propensity score weighting. JASA 113, 390-400: overlap weights.
+    These are overlap weights: Li, Morgan & Zaslavsky (2018), JASA 113, 390-400.
     """
     ridge = _RIDGE * np.trace(grams.sum(axis=0)) / grams.shape[1] * np.eye(grams.shape[1])
     inner = len(grams) * np.linalg.inv(sum(np.linalg.inv(gram + ridge) for gram in grams))

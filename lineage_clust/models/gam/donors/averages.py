@@ -72,13 +72,10 @@ def averaged(
     problem: WorkingProblem, state: WorkingState, grid: VarianceGrid, posterior: np.ndarray, least: np.ndarray,
     squares: np.ndarray, known: EachSums | None = None, lambda_: np.ndarray | None = None,
 ) -> Averages:  # fmt: skip
-    """Return fits averaged over the variances between donors.
+    """Return fits averaged over the variances between donors, given the state after the last iteration.
 
-    problem, state : Problem, and the state after the last iteration.
-    grid : Grid of variances between donors.
-    posterior : `(n_points, n_genes)` probability of each for each gene.
-    least : `(n_genes,)` losses of a saturated model.
-    squares : `(n_genes,)` weighted sums of squared values.
+    posterior : `(n_points, n_genes)` probability of each point of the grid for each gene.
+    least, squares : `(n_genes,)` losses of a saturated model, and weighted sums of squared values.
     known : Sums of the working models in independent modes, if known.
     lambda_ : `(n_genes, n_penalties)` smoothing parameters; `None` = estimates.
 
@@ -217,10 +214,7 @@ def _over_ratios(
     problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, mean: np.ndarray, covariances: np.ndarray,
     penalties: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Return means and covariances of coefficients averaged over the ratio of the penalties.
-
-    mean, covariances : `(n_genes, n_fixed)` and `(n_genes, n_fixed, n_fixed)` at the selected ratio.
-    penalties : Penalties at the selected ratio.
+    """Return means and covariances of coefficients averaged over the ratio of the penalties, given those at the selected one.
 
     What the average over ratios changes is computed at the genes' mean variances.
     """
@@ -247,10 +241,9 @@ def _over_ratios(
 
 
 def moved_by_lambda(fits: AtCovariance, penalties: np.ndarray) -> np.ndarray:
-    """Return covariances `(n_genes, n_fixed, n_fixed)` due to the estimation of lambda.
+    """Return covariances `(n_genes, n_fixed, n_fixed)` due to the estimation of lambda, a common factor of all penalties.
 
-    As :meth:`lineage_clust.models.gam.inference.posterior.SharedPosterior.moved_by_lambda`, for a common factor of all
-    penalties and the likelihood of the working model.
+    See :meth:`lineage_clust.models.gam.inference.posterior.SharedPosterior.moved_by_lambda`.
     """
     inverse = np.linalg.inv(fits.gram + penalties)
     coefficients = (inverse @ fits.products)[..., 0]
@@ -276,9 +269,8 @@ def smoothest(criteria: np.ndarray) -> np.ndarray:
 def weighted_ratios(criteria: np.ndarray, edf: np.ndarray) -> np.ndarray:
     """Return the probabilities `(n_ratios, n_genes)` of ratios of penalties, with the same prior probability.
 
-    criteria, edf : `(n_ratios, n_genes)` minus the log likelihood of each ratio, and the edf of its fit.
-
-    Of ratios with practically the same fit, as for straight lines, only the largest is kept.
+    `criteria` are minus the log likelihoods. Of ratios with practically the same fit, as for straight lines, only the largest
+    is kept.
 
     >>> weighted_ratios(np.array([[0.0, 3.0], [np.log(4), 3.0]]), np.array([[6.0, 4.0], [5.0, 4.0]])).round(1).tolist()
     [[0.8, 0.0], [0.2, 1.0]]

@@ -19,11 +19,9 @@ def donor_sums(
 ) -> DonorSums:  # fmt: skip
     """Return the DonorSums from sums over the columns of a design shared by all genes.
 
-    grams : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
-    products, donor_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`. Columns
-        of the latter that belong neither to the smooth nor to the constant are not used.
-    squares, n_cells : `y'Wy`, `(n_genes,)`, and the effective number of cells.
-    spectrum : Spectrum of the total gram matrix of the design and its penalty.
+    grams, donor_products : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`, of
+        which columns that belong neither to the smooth nor to the constant are not used.
+    products, squares : `Z'Wy`, `(n_columns, n_genes)`, and `y'Wy`, `(n_genes,)`.
     """
     gram = grams.sum(axis=0)
     fixed, random, n_determined = bases(design, gram, spectrum, n_cells)

@@ -39,10 +39,8 @@ def gaussian_clusters(
 ) -> GeneEstimates:  # fmt: skip
     """Return a Gaussian fit of cells in which errors and tests are replaced by those with donors as replicates.
 
-    spectrum : Spectrum of the gram matrix and the penalty.
-    grams : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
-    products : `Z_d'Wy`, `(n_donors, n_columns, n_genes)`, of centred expression.
-    coefficients : `(n_columns, n_genes)`, of centred expression.
+    grams, products : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`.
+    coefficients : `(n_columns, n_genes)`; these and the products are of centred expression.
     scale : `(n_genes,)` residual variance of weights that are precisions.
     tested, untestable : `(n_genes,)` whether each gene is tested, and positions of genes that cannot be.
 
@@ -60,10 +58,8 @@ def gaussian_clusters(
     donors and their cells: the second sees more kinds of trends, but costs degrees of freedom, of which there are fewer than
     donors. One donor with half of all cells leaves few.
 
-    .. [1] Bell & McCaffrey (2002). Bias reduction in standard errors for linear regression with multi-stage samples. Survey
-       Methodology 28, 169-181.
-    .. [2] Pustejovsky & Tipton (2018). Small-sample methods for cluster-robust variance estimation and hypothesis testing in
-       fixed effects models. Journal of Business & Economic Statistics 36, 672-683.
+    .. [1] Bell & McCaffrey (2002). Survey Methodology 28, 169-181.
+    .. [2] Pustejovsky & Tipton (2018). Journal of Business & Economic Statistics 36, 672-683.
     """
 
     def chunks() -> Iterator[_Chunk]:
@@ -77,14 +73,9 @@ def gaussian_clusters(
 def family_clusters(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> GeneEstimates:
     """Return the same for other families, from score and information at the means of the fit of cells.
 
-    Y : `(n_cells, n_genes)` expression.
-    table : Sums of the donors.
-
-    Errors are those of generalised estimating equations [1]_ with a working independence of the cells: the trend is the mean
-    over donors, and not, as with random curves, that of a median donor. Genes that fewer than three donors express are not
-    tested.
-
-    .. [1] Liang & Zeger (1986). Longitudinal data analysis using generalized linear models. Biometrika 73, 13-22.
+    Errors are those of generalised estimating equations (Liang & Zeger 1986, Biometrika 73, 13-22) with a working
+    independence of the cells: the trend is the mean over donors, and not, as with random curves, that of a median donor.
+    Genes that fewer than three donors express are not tested.
     """
     nodes, likelihood, design, sums = table.nodes, cells.likelihood, cells.design, table.of(Y).sums
     n_genes, n_columns = Y.shape[1], len(design.penalty)
@@ -203,10 +194,7 @@ def half_of(grams: np.ndarray) -> np.ndarray:
 def steps_of_donors(
     grams: np.ndarray, scores: np.ndarray, half: np.ndarray, power: float = -0.5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return `L'G_dL`, `F_d = (I - L'G_dL)^power` and `F_d L's_d`.
-
-    half : `L`, `(n_matrices, n_columns, n_modes)`.
-    power : -1/2 for CR2, 0 without a correction, -1 for the jackknife.
+    """Return `L'G_dL`, `F_d = (I - L'G_dL)^power` and `F_d L's_d`; the power is -1/2 for CR2, and -1 for the jackknife.
 
     With `LL'` the inverse of the gram matrix, the last are `L'u_d` with CR2's ``u_d = Z_d'W^(1/2) (I - H_dd)^(-1/2) W^(1/2)
     e_d``. With the block `H_dd` of the hat matrix, it is ``(I - G_d LL')^(-1/2) s_d``, which requires only sums over cells.
@@ -223,12 +211,10 @@ def steps_of_donors(
 def degrees_of_freedom(inner: np.ndarray, factors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the degrees of freedom of a Wishart distribution with the moments of CR2's estimate, `(n_matrices,)`.
 
-    inner, factors : As returned by :func:`steps_of_donors`.
-    rows : `(n_matrices, n, n_modes)`, applied to the steps `F_d L's_d`.
-
-    The mean of the estimate and the sum of the variances of its elements are matched, for independent cells with their
-    weights as precisions: Satterthwaite's approximation for one row. They are 0 if the rows depend on a cluster that
-    determines its own fit, so that it has no residuals.
+    `inner` and `factors` are from :func:`steps_of_donors`, to whose steps `rows` are applied. The mean of the estimate and
+    the sum of the variances of its elements are matched, for independent cells with their weights as precisions:
+    Satterthwaite's approximation for one row. They are 0 if the rows depend on a cluster that determines its own fit, so
+    that it has no residuals.
     """
     weighted, turned = rows[:, None] @ factors @ inner, np.swapaxes(rows, -1, -2)
     n_matrices, n_donors, n, _ = weighted.shape
@@ -249,11 +235,8 @@ def degrees_of_freedom(inner: np.ndarray, factors: np.ndarray, rows: np.ndarray)
 def hotelling_test(grams: np.ndarray, products: np.ndarray, n_tested: int) -> tuple[np.ndarray, np.ndarray]:
     """Return statistics and p-values of the approximate Hotelling test that the last coefficients are zero.
 
-    grams, products : `Z_d'WZ_d` `(n_matrices, n_donors, n_columns, n_columns)`, `Z_d'Wy` `(n_matrices, n_donors, n_columns,
-        n)`, where either `n_matrices` or `n` may be the number of genes.
-
-    Pustejovsky & Tipton (2018). Small-sample methods for cluster-robust variance estimation and hypothesis testing in fixed
-    effects models. Journal of Business & Economic Statistics 36, 672-683, section 3.2.
+    Arguments are `Z_d'WZ_d` and `Z_d'Wy`, of `n_matrices` and with `n` columns, either of which may be the number of genes;
+    see Pustejovsky & Tipton (2018), section 3.2.
     """
     half = half_of(grams.sum(axis=1))
     coefficients = half @ (np.swapaxes(half, -1, -2) @ products.sum(axis=1))

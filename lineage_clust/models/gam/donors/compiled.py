@@ -34,12 +34,11 @@ class WithoutCurves(NamedTuple):
 def turn_each(donor_grams, cross, donor_products, root, found):
     """Write the sums of each donor in modes that are independent a priori, and in which its information is tridiagonal.
 
-    donor_grams, cross, donor_products : As in :class:`.curves.DonorSums`; the constant is first.
-    root : `(n_modes, n_modes)` root of the covariance of the modes.
-    found : :class:`.each.CompiledSums`, of which lines, products, level and level_products are written.
+    The sums are those of :class:`.curves.DonorSums`, constant first; `root` is one of the covariance of the modes. Lines,
+    products, level and level_products of :class:`.each.CompiledSums` are written.
     """
     n_genes, n_donors, n_random, n_fixed = cross.shape
-    n_modes, width, one = np.uintp(n_random - 1), n_fixed + 2, np.uintp(1)
+    width = n_fixed + 2
     rotation = np.eye(n_random - 1)[:, : found.products.shape[3] - width]
     # all donors are side by side
     matrix, square = np.zeros((n_donors, n_random - 1, n_random - 1)), np.zeros((n_random - 1, n_random - 1))
@@ -48,19 +47,16 @@ def turn_each(donor_grams, cross, donor_products, root, found):
         for donor in range(n_donors):
             found.level[gene, donor] = donor_grams[gene, donor, 0, 0]
             found.level_products[gene, donor, 0] = donor_products[gene, donor, 0]
-            found.level_products[gene, donor, 1:] = cross[gene, donor, 0, :]
-            for mode in range(n_modes):
-                plain[mode, donor, 0] = donor_grams[gene, donor, mode + one, 0]
-                plain[mode, donor, 1] = donor_products[gene, donor, mode + one]
-                plain[mode, donor, 2:] = cross[gene, donor, mode + one, :]
-                matrix[donor, mode] = donor_grams[gene, donor, mode + one, 1:]
+            found.level_products[gene, donor, 1:] = cross[gene, donor, 0]
+            plain[:, donor, 0] = donor_grams[gene, donor, 1:, 0]
+            plain[:, donor, 1] = donor_products[gene, donor, 1:]
+            plain[:, donor, 2:] = cross[gene, donor, 1:]
+            matrix[donor] = donor_grams[gene, donor, 1:, 1:]
         half = np.dot(matrix.reshape(n_donors * (n_random - 1), n_random - 1), root)
         rows = np.dot(root.T, plain.reshape(n_random - 1, n_donors * width))
         for donor in range(n_donors):
             into = found.products[gene, donor]
-            for mode in range(n_modes):
-                for column in range(np.uintp(width)):
-                    into[mode, column] = rows[mode, donor * width + column]
+            into[:, :width] = rows[:, donor * width : (donor + 1) * width]
             into[:, width:] = rotation
             np.dot(root.T, half[donor * (n_random - 1) : (donor + 1) * (n_random - 1)], square)
             make_tridiagonal(square, into, found.lines[gene, donor, 0], found.lines[gene, donor, 1])
@@ -77,13 +73,10 @@ def without_curves_of(sums, n):
 
 @compiled
 def likelihoods_each(sums, curves, shifts, found):
-    """Write log restricted likelihoods `(n_curves, n_shifts, n_genes)`, minus infinity where they are negligible.
-
-    sums : :class:`.each.CompiledSums`.
-    curves, shifts : Increasing variances of the donors' curves, and variances of their levels.
+    """Write log restricted likelihoods `(n_curves, n_shifts, n_genes)` at increasing variances of curves, and of levels.
 
     The likelihood falls on both sides of its maximum over the variance of curves: it is computed from the middle outwards
-    until it is negligible.
+    until it is negligible, and minus infinity there.
     """
     without = without_curves_of(sums, sums.n_free + 1)
     found[:] = -np.inf
@@ -105,35 +98,19 @@ def likelihoods_each(sums, curves, shifts, found):
 
 @compiled
 def at_shifts(without, shifts, logs, least, df, found):
-    """Write the log likelihoods `(n_shifts,)` of one gene, as in :meth:`.curves.WithCurves.likelihoods`.
-
-    The matrix between donors is made tridiagonal instead of diagonal.
-    """
+    """Write the log likelihoods `(n_shifts,)` of one gene, as in :meth:`.curves.WithCurves.likelihoods`."""
     gram, level, level_products, _ = without
-    n_donors, n_free = len(level), np.uintp(len(gram) - 1)
-    between, scores = np.zeros((n_donors, n_donors)), np.zeros(n_donors)
+    n_donors, n_free = len(level), len(gram) - 1
     diagonal, below = np.zeros(n_donors), np.zeros(n_donors)
-    rows, free = np.zeros((n_free, n_donors + 1)), np.zeros((n_free, n_free))
-    for row in range(n_free):
-        rows[row, n_donors] = gram[n_free, row]
-        for donor in range(n_donors):
-            rows[row, donor] = level_products[donor, row]
-        for column in range(row + np.uintp(1)):
-            free[row, column] = gram[row, column]
+    free, rows = gram[:n_free, :n_free].copy(), np.empty((n_free, n_donors + 1))
+    rows[:, :n_donors], rows[:, n_donors] = level_products[:, :n_free].T, gram[n_free, :n_free]
     logs += decompose(free)
     forward(free, rows)
-    rest = gram[n_free, n_free]
+    inner = np.dot(rows.T, rows)
+    rest, between = gram[n_free, n_free] - inner[n_donors, n_donors], -inner[:n_donors, :n_donors]
+    scores = level_products[:, n_free] - inner[n_donors, :n_donors]
     for donor in range(n_donors):
-        scores[donor] = level_products[donor, n_free]
-        between[donor, donor] = level[donor]
-    for row in range(n_free):
-        response = rows[row, n_donors]
-        rest -= response * response
-        for donor in range(n_donors):
-            entry = rows[row, donor]
-            scores[donor] -= entry * response
-            for other in range(donor + 1):
-                between[donor, other] -= entry * rows[row, other]
+        between[donor, donor] += level[donor]
     make_tridiagonal(between, scores.reshape((-1, 1)), diagonal, below)
     for at_shift in range(len(shifts)):
         shift, value, product, log_determinant = shifts[at_shift], rest, 1.0, logs
@@ -162,19 +139,11 @@ def write_without_curves(sums, gene, curve, found):
     n, one = np.uintp(len(without)), np.uintp(1)
     last = n - one
     scaled, pivots, ratios = np.zeros(n + one), np.zeros(n_modes), np.zeros(n_modes)
-    for row in range(one, n):
-        for column in range(one, row + one):
-            without[row - one, column - one] = gram[row, column]
-        without[last, row - one] = gram[row, 0]
-    without[last, last] = gram[0, 0]
+    without[:last, :last], without[last, :last], without[last, last] = gram[1:n, 1:n], gram[1:n, 0], gram[0, 0]
+    level[:], level_products[:, last] = sums.level[gene], sums.level_products[gene, :, 0]
+    level_products[:, :last] = sums.level_products[gene, :, 1:n]
     logs, product, line = 0.0, 1.0, 0
-    for donor in range(n_donors):
-        level[donor] = sums.level[gene, donor]
-        level_products[donor, last] = sums.level_products[gene, donor, 0]
-        for column in range(last):
-            level_products[donor, column] = sums.level_products[gene, donor, column + one]
-        if curve == 0.0:
-            continue
+    for donor in range(n_donors if curve > 0.0 else 0):
         decompose_lines(lines[donor], curve, pivots, ratios)
         for mode in range(n_modes):
             product *= pivots[mode]
@@ -204,9 +173,7 @@ def with_level(without, shift, found):
     """Write the sums after eliminating the donors' levels too, lower triangle."""
     gram, level, level_products, _ = without
     one, n = np.uintp(1), np.uintp(len(found))
-    for row in range(n):
-        for column in range(row + one):
-            found[row, column] = gram[row, column]
+    found[:] = gram
     for donor in range(len(level)):
         share = shift / (1.0 + shift * level[donor])
         for row in range(n):
@@ -217,10 +184,7 @@ def with_level(without, shift, found):
 
 @compiled
 def fits_each(sums, shift, curve, found):
-    """Write the sums `(n_genes, n, n)` at variances `(n_genes,)` of levels and of curves, lower triangles.
-
-    The response is last.
-    """
+    """Write the sums at variances `(n_genes,)` of levels and of curves, lower triangles; the response is last."""
     without = without_curves_of(sums, sums.gram.shape[1])
     for gene in range(len(sums.gram)):
         write_without_curves(sums, gene, curve[gene], without)

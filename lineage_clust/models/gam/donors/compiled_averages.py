@@ -16,18 +16,14 @@ _N_STEPS, _NEGLIGIBLE, _NEAR_MEAN = 60, 1e-6, 1e-3  # as in weighted_tails.py
 
 @compiled
 def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, found):
-    """Add up tests and estimates at each pair of variances, multiplied by their probabilities.
+    """Add up tests and estimates at each pair of variances, multiplied by probabilities `(n_genes, n_curves, n_shifts)`.
 
-    sums : :class:`.each.CompiledSums`.
-    curves, shifts : Variances of the donors' curves and levels.
-    probable, kept : `(n_genes, n_curves, n_shifts)` probabilities, for tests and for estimates.
-    penalties : `(n_genes, n - 1)` diagonals.
-    contrasts, found : :class:`.each.CompiledContrasts` and :class:`.each.Mixture`.
+    These are `probable` for tests, and `kept` for estimates; `penalties` `(n_genes, n - 1)` are diagonals. Sums, contrasts
+    and what is found are classes of `each.py`.
     """
     rows = contrasts.rows
     n, n_free, n_rows = sums.gram.shape[1], rows.shape[1], len(rows)
     without, at = without_curves_of(sums, n), np.zeros((n, n))
-    means, seconds, edf = found.mean, found.second, found.edf
     free, turned_rows = np.zeros((n_free, n_free)), np.zeros((n_free, n_rows + 1))
     whole, inverse, coefficients = np.zeros((n - 1, n - 1)), np.zeros((n - 1, n - 1)), np.zeros(n - 1)
     for gene in range(len(sums.gram)):
@@ -40,20 +36,15 @@ def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, fo
                 if share == 0.0:
                     continue
                 with_level(without, shifts[at_shift], at)
+                free[:] = at[:n_free, :n_free]
+                turned_rows[:, :n_rows], turned_rows[:, n_rows] = rows.T, at[n - 1, :n_free]
                 for row in range(n_free):
-                    for column in range(row + 1):
-                        free[row, column] = at[row, column]
                     free[row, row] += sums.ridge[gene]
-                    for column in range(n_rows):
-                        turned_rows[row, column] = rows[column, row]
-                    turned_rows[row, n_rows] = at[n - 1, row]
                 decompose(free)
                 forward(free, turned_rows)
                 scale = 1.0
                 if sums.df > 0.0:
-                    left = at[n - 1, n - 1]
-                    for row in range(n_free):
-                        left -= turned_rows[row, n_rows] ** 2
+                    left = at[n - 1, n - 1] - np.sum(turned_rows[:, n_rows] ** 2)
                     scale = max(left, sums.least[gene]) / sums.df
                 first = 0
                 for contrast in range(len(contrasts.ends)):
@@ -65,12 +56,9 @@ def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, fo
                 share = kept[gene, at_curve, at_shift]
                 if share == 0.0:
                     continue
+                whole[:], coefficients[:], inverse[:] = at[: n - 1, : n - 1], at[n - 1, : n - 1], 0.0
                 for row in range(n - 1):
-                    coefficients[row] = at[n - 1, row]
-                    for column in range(row + 1):
-                        whole[row, column] = at[row, column]
                     whole[row, row] += penalties[gene, row]
-                    inverse[row] = 0.0
                     inverse[row, row] = 1.0
                 decompose(whole)
                 forward(whole, inverse)
@@ -80,37 +68,26 @@ def averages_each(sums, curves, shifts, probable, kept, penalties, contrasts, fo
                 found.scale[gene] += share * scale
                 found.shift[gene] += share * scale * shifts[at_shift]
                 found.curve[gene] += share * scale * curves[at_curve]
-                for row in range(n - 1):
-                    means[gene, row] += share * coefficients[row]
-                    edf[gene] += share * (1.0 - penalties[gene, row] * covariance[row, row])
-                    for column in range(n - 1):
-                        second = scale * covariance[row, column] + coefficients[row] * coefficients[column]
-                        seconds[gene, row, column] += share * second
+                found.mean[gene] += share * coefficients
+                found.edf[gene] += share * np.sum(1.0 - penalties[gene] * np.diag(covariance))
+                found.second[gene] += share * (scale * covariance + np.outer(coefficients, coefficients))
 
 
 @compiled
 def tested(turned_rows, first, last, signals, scale):
     """Return statistic and p-value of one contrast, see :func:`lineage_clust.models.gam.donors.significance.tested_at`."""
-    n, n_free, response = last - first, len(turned_rows), turned_rows.shape[1] - 1
+    n = last - first
     if n == 0:
         return 0.0, 1.0
-    covariance, relative = np.zeros((n, n)), np.zeros((n, n))
-    scores, values, beside = np.zeros(n), np.zeros(n), np.zeros(n)
-    roots = np.zeros((n, n + 1))
+    own, values, beside = turned_rows[:, first:last].copy(), np.zeros(n), np.zeros(n)
+    covariance, roots = np.dot(own.T, own), np.zeros((n, n + 1))
+    roots[:, n] = np.dot(own.T, turned_rows[:, turned_rows.shape[1] - 1].copy())
     for row in range(n):
         roots[row, row] = np.sqrt(signals[first + row])
-        for line in range(n_free):
-            entry = turned_rows[line, first + row]
-            roots[row, n] += entry * turned_rows[line, response]
-            for column in range(row + 1):
-                covariance[row, column] += entry * turned_rows[line, first + column]
     decompose(covariance)
     forward(covariance, roots)
-    for row in range(n):
-        scores[row] = roots[row, n] / np.sqrt(scale)
-        for column in range(row + 1):
-            for line in range(n):
-                relative[row, column] += roots[row, line] * roots[column, line]
+    scores, whitened = roots[:, n] / np.sqrt(scale), roots[:, :n].copy()
+    relative = np.dot(whitened, whitened.T)
     size = max(np.trace(relative), 1e-300)
     relative /= size
     make_tridiagonal(relative, scores.reshape((-1, 1)), values, beside)
@@ -129,10 +106,7 @@ def tested(turned_rows, first, last, signals, scale):
 
 @compiled
 def tail_of(statistic, weights):
-    """Return the same as :func:`lineage_clust.models.gam.inference.weighted_tails.weighted_tail`, for one gene.
-
-    The largest of the weights is 1.
-    """
+    """Return the same as `weighted_tail`, for one gene; the largest of the weights is 1."""
     size = min(max(statistic, 1e-100), 1e100)
     if len(weights) == 1:
         return erfc(np.sqrt(0.5 * size))
@@ -165,12 +139,8 @@ def tail_of(statistic, weights):
 def scores_each(sums, curves, shifts, share, seen, expected):
     """Add up squared scores of the donors' curves, and their expectations under the model, over genes and variances.
 
-    Those of each pair of variances are multiplied by its share and by the variance of curves; see
-    :func:`lineage_clust.models.gam.donors.prior.curve_scores`.
-
-    sums, curves, shifts : As in :func:`averages_each`; the last columns of the products are the rotation.
-    share : `(n_genes, n_curves, n_shifts)` probabilities, 0 where they are not notable.
-    seen, expected : `(n_modes, n_modes)`.
+    Those of each pair of variances are multiplied by its share `(n_genes, n_curves, n_shifts)` and by the variance of curves;
+    see :func:`lineage_clust.models.gam.donors.prior.curve_scores`. The last columns of the products are the rotation.
     """
     (n_genes, n_donors, all_modes), n_free = sums.products.shape[:3], sums.n_free
     n, n_modes, one = np.uintp(n_free + 1), np.uintp(all_modes), np.uintp(1)
@@ -190,11 +160,7 @@ def scores_each(sums, curves, shifts, share, seen, expected):
             write_without_curves(sums, gene, curve, without)
             for donor in range(n_donors):
                 decompose_lines(sums.lines[gene, donor], curve, pivots, ratios)
-                inverse[donor] = 0.0
-                for mode in range(n_modes):
-                    inverse[donor, mode, mode] = 1.0
-                    for column in range(n + one):
-                        solved[donor, mode, column] = products[gene, donor, mode, column]
+                solved[donor], inverse[donor] = products[gene, donor, :, : n_free + 2], np.eye(all_modes)
                 solve_lines(pivots, ratios, solved[donor])
                 solve_lines(pivots, ratios, inverse[donor])
             total_weight = 0.0
@@ -203,12 +169,9 @@ def scores_each(sums, curves, shifts, share, seen, expected):
                 if weight == 0.0:
                     continue
                 with_level(without, shifts[at_shift], found)
+                free[:], coefficients[:], lower[:] = found[:n_free, :n_free], found[n_free, :n_free], 0.0
                 for row in range(n_free):
-                    coefficients[row] = found[n_free, row]
-                    for column in range(row + one):
-                        free[row, column] = found[row, column]
                     free[row, row] += sums.ridge[gene]
-                    lower[row] = 0.0
                     lower[row, row] = 1.0
                 decompose(free)
                 forward(free, coefficients.reshape(n - 1, 1))

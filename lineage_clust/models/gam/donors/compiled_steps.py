@@ -30,9 +30,7 @@ class Point(NamedTuple):
 def share_of(nodes, sums, theta, start, step, diagonal, covariance):
     """Return the share of a step of one gene that does not increase the penalised loss, see :func:`.working.shares`.
 
-    nodes, sums, theta : :class:`.arrays.NodeArrays`, and sums at the nodes.
-    start, step : Point at which the step starts, and the step.
-    diagonal, covariance : Diagonal of the penalty, and covariance of a donor's deviations.
+    `start` and `step` are Points; `diagonal` is that of the penalty, and `covariance` that of a donor's deviations.
     """
     n_random, n_places = len(covariance), len(start.height)
     at, level, logs = np.zeros(n_places), np.zeros(n_places), np.zeros(n_places)

@@ -21,10 +21,8 @@ _RIDGE = 1e-9  # relative
 def iterate_each(problem, state, penalties, covariances, histograms, count, still):
     """Iterate each gene until its linear predictor changes by at most `still`, at most `count` times, in place.
 
-    problem, state : :class:`.arrays.CompiledProblem` and :class:`.arrays.CompiledState`.
-    penalties : `(n_genes, n_fixed)` diagonals.
-    covariances : `(n_genes, n_random, n_random)`.
-    histograms : Tails, bins and values of a `Histogram`; without genes if theta is known.
+    `penalties` `(n_genes, n_fixed)` are diagonals, and `histograms` tails, bins and values of a `Histogram`, without genes if
+    theta is known.
     """
     places, nodes, bases = problem
     sums, theta, coefficients, deviations, information, moved = state

@@ -327,11 +327,6 @@ def without_deviations(sums: DonorSums, middle: np.ndarray, n_columns: int) -> A
 
 
 def deviations(sums: DonorSums, covariance: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Return the best linear unbiased predictions `(n_matrices, n_donors, n_random, n)` of the donors' coefficients.
-
-    sums : Sums of some genes.
-    covariance : Covariance `R`.
-    coefficients : `(n_matrices, n_fixed, n)` of the population curve, on the columns of `T`.
-    """
+    """Return the best linear unbiased predictions of the donors' coefficients, given those of the population curve on `T`."""
     residuals = sums.donor_products - sums.cross @ coefficients[:, None]
     return covariance @ np.linalg.solve(np.eye(len(covariance)) + sums.donor_grams @ covariance, residuals)

@@ -116,10 +116,7 @@ class EachSums:
         return found[at_curve, at_shift]
 
     def scores(self, variances: Variances, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the sums of squared scores of the curves and of their expectations, `(n_modes, n_modes)` each.
-
-        share : `(n_points, n_genes)` probabilities of the variances.
-        """
+        """Return the sums of squared scores of the curves, weighted by `share`, and of their expectations."""
         curves, shifts, shares = _on_axes(variances, share)
         seen, expected = np.zeros((2, *self.root.shape))
         load_averages().scores_each(self.arrays, curves, shifts, shares, seen, expected)
@@ -137,11 +134,7 @@ class EachSums:
     def averages(
         self, variances: Variances, probable: np.ndarray, kept: np.ndarray, penalties: np.ndarray, contrasts: list[Contrast]
     ) -> Mixture:  # fmt: skip
-        """Return averages over variances.
-
-        probable, kept : `(n_points, n_genes)` probabilities of each, for tests and for estimates; 0 if not used.
-        penalties : `(n_genes, n_fixed)` diagonals.
-        """
+        """Return averages over variances, with probabilities `(n_points, n_genes)` of each for tests and for estimates."""
         curves, shifts, for_tests = _on_axes(variances, probable)
         of_contrasts = CompiledContrasts(
             np.concatenate([contrast.rows for contrast in contrasts]),

@@ -32,23 +32,17 @@ def fit_donors(
     cells: Cells, grams: np.ndarray, products: np.ndarray, donor_products: np.ndarray, squares: np.ndarray,
     abundance: np.ndarray,
 ) -> DonorFit:  # fmt: skip
-    """Fit all genes with donors as replicates, from sums per donor.
-
-    grams : `Z_d'WZ_d`, `(n_donors, n_columns, n_columns)`.
-    products, donor_products : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_donors, n_columns, n_genes)`.
-    squares : `y'Wy`, `(n_genes,)`.
-    abundance : `(n_genes,)`, along which the prior of the variances varies.
+    """Fit all genes with donors as replicates, from sums per donor as in :func:`.bases.donor_sums`.
 
     The model of a gene is ``y = f(t) + b_d + g_d(t) + e`` with random level and curve of each donor, ``b_d ~ N(0, rho
     s2)`` and ``g_d ~ N(0, kappa s2 Sigma)`` in the smoothest modes of the basis. Sums over each donor's cells give the
     generalised least squares fit and the restricted likelihood for any ``(rho, kappa)``, with matrices shared by all
-    genes [1]_. The prior of ``(rho, kappa)`` on a grid, and `Sigma`, are estimated from all genes (empirical Bayes).
-    Tests, standard errors and posterior samples are averaged over the posterior of the gene on this grid. With a single
-    variance and a conjugate prior, this is the moderated t-test [2]_.
+    genes [1]_. The prior of ``(rho, kappa)`` on a grid, which varies along `abundance`, and `Sigma` are estimated from all
+    genes (empirical Bayes). Tests, standard errors and posterior samples are averaged over the posterior of the gene on this
+    grid. With a single variance and a conjugate prior, this is the moderated t-test [2]_.
 
     .. [1] Laird & Ware (1982). Random-effects models for longitudinal data. Biometrics 38, 963-974.
-    .. [2] Smyth (2004). Linear models and empirical Bayes methods for assessing differential expression in microarray
-       experiments. Statistical Applications in Genetics and Molecular Biology 3, article 3.
+    .. [2] Smyth (2004). Statistical Applications in Genetics and Molecular Biology 3, article 3.
     """
     design, weights, unit = cells.design, cells.weights, cells.unit
     is_precise = cells.choices.covariance == "bayes"  # weights are precisions
@@ -199,13 +193,10 @@ def averaged(
     penalties: list[tuple[np.ndarray, np.ndarray]], improbable: float, smoothing: str | float = "reml", unit: float = 1.0,
     predicts: bool = False,
 ) -> DonorFit:  # fmt: skip
-    """Return the fits averaged over the variances, and over penalties.
+    """Return the fits averaged over the variances, and over penalties with probabilities `(n_genes,)` of each.
 
-    tests : Statistics and p-values.
-    penalties : Penalties on the columns of the design, and the probabilities `(n_genes,)` of each.
-    improbable : Variances of lower probability are skipped.
-    smoothing, unit : Smoothing parameters, and the divisor of the weights.
-    predicts : Whether the donors' own curves are predicted.
+    Variances of a probability below `improbable` are skipped; `unit` is the divisor of the weights, and `predicts` whether
+    the donors' own curves are predicted.
     """
     sums, grid, n_genes, n_columns = fits.sums, fits.grid, fits.posterior.shape[1], len(fits.sums.fixed)
     in_level = sums.level_share(grid.shape)

@@ -26,18 +26,12 @@ _UNKNOWN = "no convergence of the curves of donors"
 def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> GeneEstimates:
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
 
-    Y : `(n_cells, n_genes)` expression.
-    result : Fit of the cells, from which the iterations start.
-    table : Sums of the donors.
-
-    The model is that of :func:`.gaussian.fit_donors` for the linear predictor: ``eta = f(t)
-    + b_d + g_d(t) + offset``. Score and information at the current means are those of a linear model, which is fitted by the
-    same methods (penalised quasi-likelihood [1]_, as in ``glmmPQL`` and mgcv's ``gamm``); every gene has matrices of
-    its own. The trend is that of a donor of median expression; with a log link, the mean over donors on the response
-    scale is larger. Genes whose curve of cells is a spike, as if few cells express them, get half a count per donor,
-    spread over its cells.
-
-    .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
+    The model is that of :func:`.gaussian.fit_donors` for the linear predictor: ``eta = f(t) + b_d + g_d(t) + offset``. Score
+    and information at the current means are those of a linear model, which is fitted by the same methods (penalised
+    quasi-likelihood: Breslow & Clayton 1993, JASA 88, 9-25, as in ``glmmPQL`` and mgcv's ``gamm``); every gene has matrices
+    of its own. The trend is that of a donor of median expression; with a log link, the mean over donors on the response
+    scale is larger. Genes whose curve of cells is a spike, as if few cells express them, get half a count per donor, spread
+    over its cells.
     """
     runs, n_genes = runs_of_donors(cells, Y, result, table), len(result.lambda_)
     ended = runs.run()

@@ -51,11 +51,7 @@ class DonorPosterior:
         return np.sqrt(variance)
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
-        """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
-
-        n_draws : Number of samples.
-        unconditional : Sample the smoothing parameters too.
-        """
+        """Yield posterior samples of coefficients minus estimates; `unconditional` as in `SharedPosterior`."""
         shares = np.zeros((len(self.parts), self.n_genes))
         for number, part in enumerate(self.parts):
             shares[number, part.genes] = part.share

@@ -30,12 +30,10 @@ _LEAST_INFORMATIVE = 1e-6  # donor-gene pairs; fewer are rounding errors
 def learn(sums: DonorSums) -> VarianceGrid:
     """Return the shape of the donors' curves and a grid of the variances that occur.
 
-    The shape maximises the restricted likelihood of all genes, given the probability of each variance for each gene. At
-    the maximum, the scores of the donors' curves have the covariance implied by the model. Each step multiplies the
-    shape by a power of the ratio of the two (MacKay's fixed point, for matrices).
-
-    MacKay (1992). Bayesian interpolation. Neural Computation 4, 415-447.
-    Harville (1977). Maximum likelihood approaches to variance component estimation. JASA 72, 320-338.
+    The shape maximises the restricted likelihood of all genes, given the probability of each variance for each gene
+    (Harville 1977, JASA 72, 320-338). At the maximum, the scores of the donors' curves have the covariance implied by the
+    model. Each step multiplies the shape by a power of the ratio of the two (MacKay's fixed point, for matrices: 1992,
+    Neural Computation 4).
     """
     usual = usual_shape(sums.n_modes)
     if sums.n_genes == 0:
@@ -58,8 +56,6 @@ def spread(n_most: int, *statistics: np.ndarray) -> np.ndarray:
     """Return the positions, in increasing order, of at most `n_most` genes at equal steps along a statistic.
 
     Genes taken by position would depend on their order. Ties are broken by the next statistic.
-
-    statistics : `(n_genes,)` each.
 
     >>> spread(3, np.array([5.0, 1.0, 9.0, 3.0, 7.0])).tolist()
     [0, 1, 2]
@@ -103,21 +99,14 @@ def usual_shape(n_modes: int) -> np.ndarray:
 def probabilities(
     likelihood: np.ndarray, n_iter: int = 200, abundance: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prior over a grid of variances and the posterior of each gene.
+    """Return the prior over a grid of variances and the posterior of each gene, given likelihoods `(n_points, n_genes)`.
 
-    likelihood : `(n_points, n_genes)` log likelihoods.
-    n_iter : Number of EM steps for the mixing distribution, starting from a uniform one. A uniform prior with the
-        weight of a few genes keeps the estimate from collapsing to points if there are few genes.
-    abundance : `(n_genes,)` abundance of each gene, along which the prior varies; `None` = the same prior for all genes.
-        Noise between cells hides differences between donors in rare genes, and their prior would make tests of abundant
-        genes reject too often. The prior of a gene is interpolated between those at quantiles of abundance, like the
-        prior variance of limma-trend.
-    returns prior : ndarray of shape (n_points,). Probability of each pair of variances over all genes.
-    returns posterior : ndarray of shape (n_points, n_genes). The same given the data of each gene.
+    The mixing distribution is estimated by EM (Laird 1978, JASA 73, 805-811), starting from a uniform one. A uniform prior
+    with the weight of a few genes keeps the estimate from collapsing to points if there are few genes.
 
-    Laird (1978). Nonparametric maximum likelihood estimation of a mixing distribution. JASA 73, 805-811.
-    Law, Chen, Shi & Smyth (2014). voom: precision weights unlock linear model analysis tools for RNA-seq read counts.
-    Genome Biology 15, R29.
+    The prior varies along `abundance`, if given. Noise between cells hides differences between donors in rare genes, and
+    their prior would make tests of abundant genes reject too often. The prior of a gene is interpolated between those at
+    quantiles of abundance, like the prior variance of limma-trend (Law, Chen, Shi & Smyth 2014, Genome Biology 15, R29).
     """
     density = np.exp(likelihood - likelihood.max(axis=0))
     n_points, n_genes = density.shape
@@ -189,13 +178,10 @@ def _summed_scores(
 
 
 def curve_scores(sums: DonorSums, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scores of the donors' curves and their covariance under the model.
+    """Return the scores of the donors' curves and the sum of their covariances over the donors, under the model.
 
-    sums : Sums of some genes.
-    covariances : Covariance `R` of a donor's coefficients.
-    returns scores : ndarray of shape (n_matrices, n_donors, n_modes, n). ``U'Z_d'V_d^-1 (y - X beta)`` without the
-        constant, in units of the residual standard deviation.
-    returns information : ndarray of shape (n_matrices, n_modes, n_modes). Sum of their covariances over the donors.
+    These are ``U'Z_d'V_d^-1 (y - X beta)`` without the constant, in units of the residual standard deviation, `(n_matrices,
+    n_donors, n_modes, n)`, and `(n_matrices, n_modes, n_modes)`.
     """
     whitened = np.linalg.inv(np.eye(len(covariances)) + sums.donor_grams @ covariances)
     fit = without_deviations(sums, covariances @ whitened, sums.n_determined)

@@ -113,10 +113,7 @@ class Ended:
         return np.concatenate([getattr(part, name) for part in self.parts])
 
     def fit(self, n_genes: int, converged: np.ndarray, empty: float = np.nan) -> DonorFit:
-        """Return the results of all genes; `empty` is the covariance of genes that were not fitted.
-
-        converged : `(n_genes,)` whether the fits to cells converged.
-        """
+        """Return the results of all genes; `empty` is the covariance of genes that were not fitted."""
 
         def of_all(values: np.ndarray, empty: float = np.nan) -> np.ndarray:
             found = np.full((*values.shape[:-1], n_genes), empty)
@@ -279,10 +276,7 @@ class WorkingRuns:
     def _settled(
         self, genes: np.ndarray, grid: VarianceGrid, coarse: VarianceGrid, prior: np.ndarray
     ) -> tuple[WorkingState, np.ndarray, EachSums | None]:
-        """Iterate, and return the state, likelihoods `(n_points, n_genes)` of the grid, and sums that take long to compute.
-
-        `prior` is that of the coarse grid.
-        """
+        """Iterate, and return the state, likelihoods of the points of the grid, and sums that take long to compute."""
         problem, state = self.problem, self.begin(genes)
         iterate(problem, state, coarse.mean_covariance(np.tile(prior, (len(state.theta), 1))), _FIRST, STILL)
         sums = linearised(problem, state)

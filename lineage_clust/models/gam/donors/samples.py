@@ -44,11 +44,7 @@ class Samples:
 
     @cached_property
     def contrasts(self) -> np.ndarray:
-        """Orthonormal columns with sum zero, `(n_conditions, n_conditions - 1)`.
-
-        The curve of condition `c` is ``m + sum_k contrasts[c, k] d_k``, where `m` is the mean of the curves of all
-        conditions.
-        """
+        """Orthonormal columns with sum zero; the curve of condition `c` is the mean plus ``sum_k contrasts[c, k] d_k``."""
         return linalg.helmert(self.n_conditions).T * -1.0
 
     def curve(self, condition: int) -> np.ndarray:
@@ -68,10 +64,7 @@ class Samples:
         return found
 
     def joined(self, sums: DonorSums) -> DonorSums:
-        """Return sums per donor, with the coefficients of its samples concatenated in the order of the conditions.
-
-        The sums are zero where a donor has no sample in a condition.
-        """
+        """Return sums per donor, with the coefficients of its samples concatenated by condition, 0 without a sample."""
         cross, grams, products = (self.by_donor(part) for part in (sums.cross, sums.donor_grams, sums.donor_products))
         n_matrices, n_donors, n, width = grams.shape[:4]
         wide = np.zeros((n_matrices, n_donors, n, width, n, width))

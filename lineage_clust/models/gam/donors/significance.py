@@ -42,15 +42,11 @@ def contrast_of(to_effects: np.ndarray, fixed: np.ndarray, penalty: np.ndarray) 
 
 
 def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return statistics and p-values of all genes, given the covariance of the donors' coefficients.
-
-    `scale` is that of the fit.
+    """Return statistics and p-values of all genes, given a covariance of the donors' coefficients and the scale of the fit.
 
     With the covariance `V` of the effects `u` and the covariance `C` of expected trends, the statistic is
-    ``u' (V^-1 - (V + C)^-1) u``, the most powerful test of `N(0, V)` against `N(0, V + C)` [1]_. Under the null
-    hypothesis it is a weighted sum of squared normals.
-
-    .. [1] King (1987). Towards a theory of point optimal testing. Econometric Reviews 6, 169-218.
+    ``u' (V^-1 - (V + C)^-1) u``, the most powerful test of `N(0, V)` against `N(0, V + C)` (King 1987, Econometric Reviews 6,
+    169-218). Under the null hypothesis it is a weighted sum of squared normals.
     """
     if len(contrast.rows) == 0:
         return np.zeros(fit.sums.n_genes), np.ones(fit.sums.n_genes)
@@ -67,8 +63,6 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
 
 def modes_of(contrast: Contrast, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the map from products to effects, independent modes of the effects, and the weights of their squares.
-
-    gram : `(n_matrices, n_determined, n_determined)`.
 
     The map is `(n_matrices, n_determined, n)`. The modes are columns of `(n_matrices, n, n)` and have variance 1.
     """

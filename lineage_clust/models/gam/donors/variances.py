@@ -64,10 +64,7 @@ def grid(shifts: np.ndarray, curves: np.ndarray) -> Variances:
 
 
 def covariance(shape: np.ndarray, shift: float, curve: float) -> np.ndarray:
-    """Return the covariance `R` of a donor's coefficients on `U`, in units of the residual variance.
-
-    shape : `(n_modes, n_modes)` covariance of the modes, with trace 1.
-    """
+    """Return the covariance `R` of a donor's coefficients on `U`, in units of the residual variance."""
     matrix = np.zeros((len(shape) + 1,) * 2)
     matrix[0, 0] = shift
     matrix[1:, 1:] = curve * shape

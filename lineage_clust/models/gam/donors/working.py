@@ -137,9 +137,7 @@ def linearised(problem: WorkingProblem, state: WorkingState) -> DonorSums:
     """Return the sums of the working linear model of each gene.
 
     Score and information at the current means are those of a linear model for ``z = eta + (y - mu) / mu'`` with working
-    weights ``w mu'^2 / V(mu)`` [1]_ (penalised quasi-likelihood).
-
-    .. [1] Breslow & Clayton (1993). Approximate inference in generalized linear mixed models. JASA 88, 9-25.
+    weights ``w mu'^2 / V(mu)`` (penalised quasi-likelihood: Breslow & Clayton 1993, JASA 88, 9-25).
     """
     functions = problem.functions
     found = _sums(problem, state) if functions is None else _sums_of_counts(problem, state, functions)
@@ -217,8 +215,7 @@ def iterate(
 ) -> None:
     """Iterate in place until the linear predictor of each gene changes by at most `still`, at most `count` times.
 
-    problem, state : Problem, and the state of some genes.
-    covariances : `(n_genes, n_random, n_random)`, or one for all genes: covariances of a replicate's coefficients.
+    `covariances` are those of a replicate's coefficients, by gene or one for all genes.
     """
     covariances = np.broadcast_to(covariances, (len(state.sums), *covariances.shape[-2:]))
     if problem.functions is not None and problem.samples is None:
@@ -300,10 +297,7 @@ def shares(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return the share `(n_genes,)` of each step that is taken, and the largest change of a bounded linear predictor.
 
-    A step is halved until the penalised loss is at most that before it.
-
-    coefficients, deviations : The steps.
-    penalties, covariances : Diagonals of the penalties, and covariances of a replicate's coefficients.
+    A step is halved until the penalised loss, with diagonals `penalties`, is at most that before it.
     """
     nodes, likelihood, samples = problem.nodes, problem.likelihood, problem.samples
     ridge = (RIDGE * np.einsum("gii->g", covariances) + 1e-300)[:, None, None, None] * np.eye(covariances.shape[-1])

@@ -16,13 +16,7 @@ _LEAST, _MOST = 1e-300, 1e300  # of smoothing parameters, so that their logarith
 def higher_moments(
     squares: np.ndarray, cubes: np.ndarray, fourths: np.ndarray, total: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the skewness and the excess kurtosis `(n_genes,)` of expression, 0 where they are unknown.
-
-    Negative excess kurtosis is replaced by 0.
-
-    squares, cubes, fourths : `(n_genes,)` weighted sums of powers of the deviations from the mean.
-    total : Sum of the weights.
-    """
+    """Return skewness and excess kurtosis, 0 where unknown or negative, from weighted sums of powers of the deviations."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         found = np.sqrt(total / squares) * (cubes / squares), total * (fourths / squares) / squares - 3
     skewness, kurtosis = (np.where(np.isfinite(moment), moment, 0.0) for moment in found)
@@ -35,18 +29,12 @@ def variance_factors(
 ) -> np.ndarray:  # fmt: skip
     """Return the factor `(n_genes,)` by which kurtosis increases the variance of the statistic of each gene's smooth.
 
-    posterior : Posterior with the robust covariance.
-    kurtosis : `(n_genes,)` excess kurtosis.
-    to_effects : Map from coefficients to effects, see :class:`.significance.SmoothTests`.
-    n_others : Number of degrees of freedom that are not part of the smooth.
-    rows, weights : Design, and weights `(n_cells,)`.
-
-    The statistic is a quadratic form ``e'Ke / s2`` in deviations `e` from the mean with variance `s2`. For a given `s2`, its
-    variance is ``2r + k sum_i K_ii^2`` [1]_, with rank `r` and excess kurtosis `k`: ``2r`` times the factor ``c``. A
-    chi-square with ``r / c`` degrees of freedom, times `c`, has the same mean and variance. `K` depends on a gene through
-    the smoothing parameter only; sums over the cells are computed at powers of ten and interpolated.
-
-    .. [1] Seber & Lee (2003). Linear Regression Analysis, 2nd ed., theorem 1.6. Wiley.
+    The posterior has the robust covariance, and `n_others` degrees of freedom are not part of the smooth. The statistic is a
+    quadratic form ``e'Ke / s2`` in deviations `e` from the mean with variance `s2`. For a given `s2`, its variance is ``2r +
+    k sum_i K_ii^2`` (Seber & Lee 2003, Linear Regression Analysis, theorem 1.6), with rank `r` and excess kurtosis `k`:
+    ``2r`` times the factor ``c``. A chi-square with ``r / c`` degrees of freedom, times `c`, has the same mean and variance.
+    `K` depends on a gene through the smoothing parameter only; sums over the cells are computed at powers of ten and
+    interpolated.
     """
     if len(to_effects) == 0 or not kurtosis.any():
         return np.ones(len(kurtosis))

@@ -68,13 +68,9 @@ class SharedPosterior:
     def moved_by_lambda(self, Z: np.ndarray) -> np.ndarray:
         """Return the variance `(n_rows, n_genes)` of `Z @ coefficients` that is due to the estimation of lambda.
 
-        It is the variance of log lambda times the squared derivative of the estimate [1]_, 0 if lambda is fixed. As in mgcv
-        [2]_, log lambda has a normal prior with variance 10 around its estimate, because its likelihood can be flat.
-
-        .. [1] Kass & Steffey (1989). Approximate Bayesian inference in conditionally independent hierarchical models. JASA
-           84, 717-726.
-        .. [2] Wood, Pya & Saefken (2016). Smoothing parameter and model selection for general smooth models. JASA 111,
-           1548-1563, section 4.
+        It is the variance of log lambda times the squared derivative of the estimate (Kass & Steffey 1989, JASA 84,
+        717-726), 0 if lambda is fixed. As in mgcv (Wood, Pya & Saefken 2016, JASA 111, 1548-1563, section 4), log lambda has
+        a normal prior with variance 10 around its estimate, because its likelihood can be flat.
         """
         if self.smoothing is None:
             return np.zeros((len(Z), len(self.lambda_)))
@@ -187,10 +183,7 @@ def random_noise(generator: np.random.Generator, n_columns: int, n_genes: int) -
 
 
 def _polar_factor(basis: np.ndarray) -> np.ndarray:
-    """Return the matrix `(n_modes, n_columns)` with orthonormal rows that is nearest to `T'`.
-
-    The columns of `T'` are normalised first, so that the result does not depend on their units.
-    """
+    """Return the matrix with orthonormal rows that is nearest to `T'`, with columns normalised against their units."""
     lengths = np.sqrt(np.einsum("ij,ij->i", basis, basis))
     lengths = np.maximum(lengths, _NO_LENGTH * lengths.max(initial=0.0))
     left, _, right = np.linalg.svd((basis / np.where(lengths > 0, lengths, 1.0)[:, None]).T, full_matrices=False)

@@ -73,9 +73,7 @@ def run_smooth_tests(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Test the smooths of genes that have a covariance matrix each; return statistics and p-values.
 
-    coefficients : `(n_columns, n_genes)`, of the same columns as `to_effects` `(n_genes, n, n_columns)`.
-    rank : `(n_genes,)` effective degrees of freedom of all columns.
-    residual_df : `(n_genes,)`, or `None` if the scale is known.
+    `rank` are effective degrees of freedom of all columns; without `residual_df`, the scale is known.
     """
     effects = np.einsum("guc,cg->gu", to_effects, np.nan_to_num(coefficients))
     rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
@@ -88,28 +86,22 @@ def smooth_test(
     values: np.ndarray, scores: np.ndarray, rank: np.ndarray, residual_df: np.ndarray | None,
     factors: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Test the hypothesis that a centred smooth is zero, batched over genes.
+    """Test the hypothesis that a centred smooth is zero, batched over genes; return statistics and p-values.
 
     values, scores : `(n_genes, n)` each, as returned by :func:`along_modes`: eigenvalues of the covariance `V` of the
         effects `u` in decreasing order, and the components of `u` along the eigenvectors.
     rank : `(n_genes,)` effective degrees of freedom of the smooth, `2 tr F - tr FF`, without the intercept.
-    residual_df : `(n_genes,)` residual degrees of freedom for an estimated scale (F), or `None` for a known one
-        (chi-square).
+    residual_df : `(n_genes,)` for an estimated scale (F), or `None` for a known one (chi-square).
     factors : `(n_genes,)` factors `c` by which the variance of the statistic exceeds that for normal expression, see
-        :mod:`lineage_clust.models.gam.inference.kurtosis`. The p-value is multiplied by the ratio of the tails of
-        chi-square (F) with `r / c` and with `r` degrees of freedom.
-    returns statistic, pvalue : ndarray of shape (n_genes,). Statistics and p-values.
+        :mod:`lineage_clust.models.gam.inference.kurtosis`, and :func:`with_variance`.
 
     The statistic is `u' V^(r-) u`, with a pseudo-inverse of `V` of fractional rank `r`: its leading `k - 1` modes enter
-    fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) /
-    2`. Statistic and p-value are averaged over the two signs of `b`; mgcv uses one of the two, which depends on the
-    arbitrary signs of the eigenvectors [1]_. Under the null hypothesis each of the two is a weighted sum of squared
-    normals with weights 1 (`k - 1` times) and the eigenvalues of that matrix. Its tail is an integral of F or
-    chi-square tails over the direction of these normals. All terms of the quadrature are positive, so that small
-    p-values keep their relative accuracy.
-
-    .. [1] Wood (2013). On p-values for smooth components of an extended generalized additive model. Biometrika 100(1),
-       221-228, section 2.
+    fully, and modes `k` and `k + 1` through the 2 x 2 matrix `[[1, b], [b, nu]]`, `nu = r - k`, `b^2 = nu (1 - nu) / 2`
+    (Wood 2013, Biometrika 100, 221-228, section 2). Statistic and p-value are averaged over the two signs of `b`; mgcv uses
+    one of the two, which depends on the arbitrary signs of the eigenvectors. Under the null hypothesis each of the two is a
+    weighted sum of squared normals with weights 1 (`k - 1` times) and the eigenvalues of that matrix. Its tail is an
+    integral of F or chi-square tails over the direction of these normals. All terms of the quadrature are positive, so that
+    small p-values keep their relative accuracy.
     """
     usable, rank = usable_rank(values, rank)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -130,7 +122,7 @@ def smooth_test(
 
 
 def with_variance(pvalue: np.ndarray, statistic, rank, factors: np.ndarray, residual_df=None) -> np.ndarray:
-    """Return p-values multiplied by the ratio of tails after and before the variance is multiplied by `factors`."""
+    """Return p-values multiplied by the ratio of tails with `rank / factors` and with `rank` degrees of freedom."""
     plain = _upper_tail(statistic, rank, residual_df)
     wider = _upper_tail(statistic / factors, rank / factors, residual_df)
     return np.where(plain > 0, pvalue * (wider / np.where(plain > 0, plain, 1.0)), wider)
@@ -146,10 +138,7 @@ def usable_rank(values: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.nd
 def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues in decreasing order, and the effects' components along the eigenvectors, `(n_genes, n)` each.
 
-    covariances : `(n_genes, n, n)` covariance of the effects.
-    effects : `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
-    fast : Whether to use compiled loops if numba is installed: worthwhile for very many genes, or if numba is loaded
-        anyway.
+    Compiled loops are worthwhile for very many genes, or if numba is loaded anyway.
     """
     functions = load_compiled() if fast else None
     if functions is not None:

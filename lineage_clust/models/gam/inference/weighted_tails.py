@@ -14,15 +14,9 @@ _NOT_SKEWED = 1e-12  # squared skewness, smaller values of which make no differe
 def weighted_tail(statistic: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return `P(sum_j weights_j z_j^2 > statistic)` for independent standard normals `z_j`.
 
-    statistic : `(n_genes,)`, non-negative.
-    weights : `(n,)` or `(n, n_genes)`, non-negative.
-
-    Kuonen's (1999) saddlepoint approximation, with relative errors of about one per cent in any part of the tail; exact
-    for one weight. The saddlepoint equation is solved by Newton's method for a concave function, starting below the
-    root.
-
-    Kuonen (1999). Saddlepoint approximations for distributions of quadratic forms in normal variables. Biometrika 86,
-    929-935.
+    The weights are `(n,)` or `(n, n_genes)`. Kuonen's (1999, Biometrika 86, 929-935) saddlepoint approximation has relative
+    errors of about one per cent in any part of the tail; exact for one weight. The saddlepoint equation is solved by Newton's
+    method for a concave function, starting below the root.
     """
     weights = np.asarray(weights, dtype=float)
     most = weights.max(axis=0, initial=0.0)
@@ -62,8 +56,6 @@ def _at_root(size: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def skewed_tails(square: np.ndarray, squared_skewness: np.ndarray) -> np.ndarray:
     """Return `P(x^2 > square)` for `x` of Pearson's type III: a shifted gamma variable with mean 0 and variance 1.
-
-    square, squared_skewness : `(n_genes,)`.
 
     The saddlepoint approximation is in closed form, and accurate in the far tail with little skewness, in contrast to
     incomplete gamma functions.

@@ -22,19 +22,14 @@ def fit_each(
 ):  # fmt: skip
     """Fit Poisson (`theta` infinite) and negative binomial models with a log link.
 
-    indptr, indices, values : Rows of the design at the places, CSR.
-    offsets : `(n_offsets,)` of the nodes of each place.
+    indptr, indices, values : Rows of the design at the places, CSR; each place has nodes with the `offsets`.
     weights, sums : Sums of weights and of weighted counts at the nodes, `(n_places * n_offsets,)` and `(n_genes,
-        n_places * n_offsets)`.
+        n_places * n_offsets)`; `total` is the sum of the weights.
     basis, penalty : `(n_columns, n_modes)`, and `(n_modes,)` the diagonal of the penalty.
-    total : Sum of the weights.
     tails, bins, bin_values : `(n_genes, n_tails)` and `(n_genes, n_bins)` of a `Histogram`, values of bins.
     choose, sized : Whether lambda is chosen by REML, and theta by maximum likelihood.
-    schedule : A `Schedule`.
     heights : `(n_genes, n_places)` initial linear predictors; overwritten.
-    log_lambda, theta, coefficients : `(n_genes,)`, `(n_genes,)` and `(n_genes, n_modes)` starting values,
-        updated in place.
-    information, converged, n_iter : `(n_genes,)`, output.
+    log_lambda, theta, coefficients, information, converged, n_iter : As in a `State`, but by gene; updated in place.
     """
     n_places, n_modes = len(indptr) - 1, len(penalty)
     working, residual, exposures = np.zeros(n_places), np.zeros(n_places), np.exp(offsets)
@@ -49,10 +44,7 @@ def fit_each(
             nodes = (offsets, exposures, weights, own, theta[gene], working, residual)
             loss = at_nodes(height, *nodes)[0]
             gather(indptr, indices, values, working, residual, height, basis, plain, spline, half, grams, cross)
-            trace = 0.0
-            for mode in range(n_modes):
-                trace += grams[0, mode, mode]
-            if not (trace > 0.0 and np.isfinite(np.sum(grams)) and np.isfinite(np.sum(cross))):
+            if not (np.trace(grams[0]) > 0.0 and np.isfinite(np.sum(grams)) and np.isfinite(np.sum(cross))):
                 own_coefficients[:] = np.nan
                 break
             before_lambda = log_lambda[gene]
@@ -65,16 +57,15 @@ def fit_each(
             if iteration == 0:
                 rise(indptr, indices, values, basis, own_coefficients, spline, height)
                 loss = at_nodes(height, *nodes)[0]
-            before = loss + lam * roughness(penalty, own_coefficients)
+            before = loss + lam * np.sum(penalty * own_coefficients**2)
             magnitude = abs(before) + total
             for halving in range(schedule.n_halvings + 1):
                 rise(indptr, indices, values, basis, proposal, spline, height)
                 loss, logs, first, second = at_nodes(height, *nodes)
-                after = loss + lam * roughness(penalty, proposal)
+                after = loss + lam * np.sum(penalty * proposal**2)
                 if after <= before + 1e-9 * magnitude or halving == schedule.n_halvings:
                     break
-                for mode in range(n_modes):
-                    proposal[mode] = 0.5 * (proposal[mode] + own_coefficients[mode])
+                proposal[:] = 0.5 * (proposal + own_coefficients)
             own_coefficients[:] = proposal
             change = abs(after - before) / magnitude
             settled = abs(log_lambda[gene] - before_lambda) < schedule.still_lambda
@@ -127,8 +118,7 @@ def at_nodes(height, offsets, exposures, weights, sums, theta, working, residual
 @compiled
 def gather(indptr, indices, values, working, residual, height, basis, plain, spline, half, grams, cross):
     """Write gram matrix and right-hand side of the working model, in the modes."""
-    n_columns, n_modes = np.uintp(basis.shape[0]), np.uintp(basis.shape[1])
-    plain[:], spline[:], grams[:], cross[:], half[:] = 0.0, 0.0, 0.0, 0.0, 0.0
+    plain[:], spline[:] = 0.0, 0.0
     for place in range(len(height)):
         fitted = working[place] * height[place] + residual[place]
         for one in range(indptr[place], indptr[place + 1]):
@@ -136,43 +126,23 @@ def gather(indptr, indices, values, working, residual, height, basis, plain, spl
             spline[row] += fitted * values[one]
             for other in range(indptr[place], one + 1):
                 plain[row, np.uintp(indices[other])] += own * values[other]
-    for row in range(n_columns):
-        for mode in range(n_modes):
-            cross[0, mode] += basis[row, mode] * spline[row]
-        for column in range(n_columns):
-            entry = plain[row, column] if column <= row else plain[column, row]
-            if entry != 0.0:
-                for mode in range(n_modes):
-                    half[row, mode] += entry * basis[column, mode]
-    for row in range(n_columns):
-        for one in range(n_modes):
-            entry = half[row, one]
-            for other in range(n_modes):
-                grams[0, one, other] += entry * basis[row, other]
+    for row in range(len(plain)):
+        for column in range(row):
+            plain[column, row] = plain[row, column]
+    np.dot(basis.T, spline, cross[0])
+    np.dot(plain, basis, half)
+    np.dot(basis.T, half, grams[0])
 
 
 @compiled
 def rise(indptr, indices, values, basis, coefficients, spline, height):
     """Write the linear predictors of the places."""
-    for row in range(len(basis)):
-        entry = 0.0
-        for mode in range(len(coefficients)):
-            entry += basis[row, mode] * coefficients[mode]
-        spline[row] = entry
+    np.dot(basis, coefficients, spline)
     for place in range(len(height)):
         entry = 0.0
         for at in range(indptr[place], indptr[place + 1]):
             entry += values[at] * spline[np.uintp(indices[at])]
         height[place] = entry
-
-
-@compiled
-def roughness(penalty, coefficients):
-    """Return the penalty of coefficients, at lambda 1."""
-    found = 0.0
-    for mode in range(len(penalty)):
-        found += penalty[mode] * coefficients[mode] * coefficients[mode]
-    return found
 
 
 @compiled
@@ -195,10 +165,7 @@ def gamma_sums(tails, bins, bin_values, theta):
 
 @compiled
 def digammas(x):
-    """Return digamma and trigamma of a number of at least 64, by their asymptotic series.
-
-    Abramowitz & Stegun (1964). Handbook of Mathematical Functions, 6.3.18 and 6.4.12.
-    """
+    """Return digamma and trigamma of a number of at least 64, by their series (Abramowitz & Stegun, 6.3.18 and 6.4.12)."""
     y = 1.0 / (x * x)
     series = y * (1.0 / 12.0 - y * (1.0 / 120.0 - y * (1.0 / 252.0 - y / 240.0)))
     slope = 1.0 / 6.0 - y * (1.0 / 30.0 - y * (1.0 / 42.0 - y / 30.0))

@@ -28,21 +28,18 @@ _STEEP, _STEEPER = 0.5, 2.0  # half of the change of a predictor between two kno
 def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
     """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    of_groups : Function of `Y` and a Grid that returns their Table from that of groups of cells, or `None`.
+    `of_groups` is a function of `Y` and a Grid that returns their Table from that of groups of cells, or `None`.
 
     Let `T_n` and `W_n` be the sums of weighted values and of weights at node `n`, see
     :class:`lineage_clust.models.gam.pirls.grid.Grid`. Deviance and score of an exponential family are linear in the values
     and hence those of observations `T_n / W_n` with weights `W_n`; Fisher's information depends only on the means. A
     Poisson family with a log link needs no offset nodes, as exposures `exp(offset)` add up.
 
-    Genes for which sums are not sufficient are fitted from the cells, each of which is then a node: values other than
-    counts under "negative_binomial", zeros under "gamma" and "inverse_gaussian" (quasi-likelihood). The tolerance is
-    checked in a sample of cells; genes with steeper trends are refitted on a finer grid, which takes a second pass over
-    their expression, and from the cells if that does not suffice either.
-
-    Wood (2017). Generalized Additive Models, 2nd ed., sections 3.1, 6.10 and 6.12.
-    Wood, Li, Shaddick & Augustin (2017). Generalized additive models for gigadata. JASA 112, 1199-1210.
+    Genes for which sums are not sufficient are fitted from the cells, each of which is then a node: values other than counts
+    under "negative_binomial", zeros under "gamma" and "inverse_gaussian" (quasi-likelihood). The tolerance is checked in a
+    sample of cells; genes with steeper trends are refitted on a finer grid, which takes a second pass over their expression,
+    and from the cells if that does not suffice either. See Wood (2017), sections 3.1, 6.10 and 6.12, and Wood, Li, Shaddick
+    & Augustin (2017), JASA 112, 1199-1210.
     """
     every, weights = np.arange(Y.shape[1]), cells.weights
     grid = _grid(cells, _STEEP, cells.choices.discretize is True) if _can_use_grid(cells) else None

@@ -100,9 +100,7 @@ def make_grid(
     """Return the Grid of a design, or `None` if its smooth is not a curve or there are too many covariates.
 
     design : Its smooth is a function of one variable, which need not be known; covariates have few distinct values.
-    tolerance : Fraction of a trend's range.
     groups : `(n_cells,)` codes from 0, or `None`. Cells of different groups, such as donors, do not share nodes.
-    log_link : Whether the offset is the logarithm of an exposure.
     powers : Powers of exposures on which the likelihood depends: 1 for counts.
     steep : Half of the maximum change of a predictor between two knots for which the tolerance holds.
     """
@@ -186,11 +184,9 @@ def _offset_shares(
 
 
 def _gauss_nodes(points: np.ndarray, density: np.ndarray, count: int) -> np.ndarray:
-    """Return the nodes of Gaussian quadrature for a density on equally spaced points.
+    """Return the nodes of Gaussian quadrature for a density on equally spaced points (Golub & Welsch 1969).
 
     Interpolation at these nodes is exact for polynomials of degree `count - 1`, and its mean for degree `2 count - 1`.
-
-    Golub & Welsch (1969). Calculation of Gauss quadrature rules. Mathematics of Computation 23, 221-230.
     """
     middle, half = 0.5 * (points[0] + points[-1]), 0.5 * (points[-1] - points[0])
     x, density = (points - middle) / half, density / density.sum()

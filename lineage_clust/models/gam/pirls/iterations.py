@@ -90,8 +90,7 @@ class State(Values):
 def begin(problem: Problem, values: Values, theta: np.ndarray | None) -> State:
     """Return the initial state; `theta` `(n_genes,)` are sizes of the negative binomial, if known.
 
-    Means start from a Gaussian fit. The constant fit is the reference of the first
-    step, to which it is halved if it overshoots.
+    Means start from a Gaussian fit; the first step is halved, if it overshoots, towards the constant fit.
     """
     likelihood, weights, sums = problem.likelihood, problem.weights, values.sums
     family, link, n_genes, total = likelihood.family, likelihood.link, sums.shape[1], weights.sum()
@@ -162,18 +161,15 @@ _SCHEDULE = Schedule()
 def iterate(problem: Problem, state: State, fixed_theta: bool) -> None:
     """Iterate until all genes have ended, in place.
 
-    In each iteration, the smoothing parameter of each gene minimises the criterion of its working linear model, with
-    the same fixed point as the generalised Fellner-Schall method [1]_. Sizes of the negative binomial are updated by
-    one Newton step. Steps that increase the penalised deviance are halved [2]_.
+    In each iteration, the smoothing parameter of each gene minimises the criterion of its working linear model, with the
+    same fixed point as the generalised Fellner-Schall method (Wood & Fasiolo 2017, Biometrics 73, 1071-1081). Sizes of the
+    negative binomial are updated by one Newton step. Steps that increase the penalised deviance are halved (Wood 2017,
+    sections 3.4.1, 6.1.1 and 6.5).
 
     Genes with zeros have no gamma or inverse Gaussian likelihood. Their score depends only on mean and variance, so
     that they are fitted by quasi-likelihood with Pearson's estimate of the scale; a likelihood with zeros replaced by
     small values would treat these as precise and not smooth at all. If no cell in an interval expresses the gene, the
     quasi-likelihood may have no maximum: the mean tends to 0, and the gene does not converge.
-
-    .. [1] Wood & Fasiolo (2017). A generalized Fellner-Schall method for smoothing parameter optimization. Biometrics
-       73, 1071-1081.
-    .. [2] Wood (2017). Generalized Additive Models, 2nd ed., sections 3.4.1, 6.1.1 and 6.5.
     """
     functions = compiled_loops(problem)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):

@@ -18,17 +18,13 @@ def dispersion_at_nodes(
 ) -> np.ndarray:
     """Return the ratio of the variance to that of a Poisson distribution, 0 unless clearly larger than 1, `(n_genes,)`.
 
-    sums, mu : `(n_nodes, n_genes)` weighted sums of counts, and means for exposure 1.
-    squares : `(n_genes,)` weighted sums of squared counts.
+    sums, mu, squares : Weighted sums of counts, means for exposure 1, and `(n_genes,)` weighted sums of squared counts.
     weights, exposed : `(n_nodes, 1)` sums of weights times exposures, and of weights times squared exposures.
-    most : Largest weight.
 
     The score for overdispersion is ``sum w [(y - mu)^2 - y]``, with variance ``2 sum w^2 mu^2`` under a Poisson
-    distribution [1]_. It must exceed five standard deviations, and a tenth of the sum of the means: Poisson standard
-    errors are then too small by at least 5 %. The counts of a node are divided among its cells in proportion to exposure,
-    their expectation under the model.
-
-    .. [1] Dean & Lawless (1989). Tests for detecting overdispersion in Poisson regression models. JASA 84, 467-472.
+    distribution (Dean & Lawless 1989, JASA 84, 467-472). It must exceed five standard deviations, and a tenth of the sum of
+    the means: Poisson standard errors are then too small by at least 5 %. The counts of a node are divided among its cells in
+    proportion to exposure, their expectation under the model; `most` is the largest weight.
 
     >>> y, one = np.array([[0.0], [0.0], [40.0], [0.0]]), np.ones((4, 1))  # mean 10
     >>> dispersion_at_nodes(y, np.sum(y**2, axis=0), 10 * one, one, one, 1.0).tolist()

@@ -60,10 +60,7 @@ class Likelihood:
         return outside.any(axis=0)
 
     def asymmetry(self, sums: np.ndarray, fitted: np.ndarray) -> Any:
-        """Return the weight of each residual in expectile regression, 1 otherwise.
-
-        Newey & Powell (1987). Asymmetric least squares estimation and testing. Econometrica 55, 819-847.
-        """
+        """Return the weight of each residual in expectile regression (Newey & Powell 1987, Econometrica 55), 1 otherwise."""
         return 1.0 if self.expectile is None else np.where(sums > fitted, self.expectile, 1.0 - self.expectile)
 
     def precision(self, sums: np.ndarray, weights: np.ndarray, mu: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -72,10 +69,7 @@ class Likelihood:
         return found if self.expectile is None else found * self.asymmetry(sums, weights * mu)
 
     def loss(self, sums, weights, mu, theta, eta=None) -> np.ndarray:
-        """Return the deviance of each gene up to a constant, `(n_genes,)`; `eta` is the linear predictor, if known.
-
-        sums, weights : Weighted sums of the values of each node `(n_nodes, n_genes)`, and of the weights `(n_nodes, 1)`.
-        """
+        """Return the deviance of each gene up to a constant, from sums over nodes; `eta` is the predictor, if known."""
         losses = self.family.loss(sums, mu, theta, weights, eta if self.link.name == "log" else None)
         return (losses if self.expectile is None else losses * self.asymmetry(sums, weights * mu)).sum(axis=0)
 
@@ -227,10 +221,7 @@ class Problem:
 
 
 def make_problem(cells: Cells, grid: Grid, exposures: np.ndarray | None, compiled: bool) -> Problem:
-    """Return the Problem of a grid.
-
-    exposures : `(n_cells,)` logarithms of exposures that are not part of the grid (Poisson), or `None`.
-    """
+    """Return the Problem of a grid; `exposures` are logarithms that are not part of the grid (Poisson), or `None`."""
     grouped, shares = GroupedDesign(grid.rows), grid.shares
     likelihood, smoothing, weights = cells.likelihood, cells.choices.smoothing, cells.weights
     order, family, spectrum, constant = grouped.order, likelihood.family, cells.spectrum, cells.design.constant

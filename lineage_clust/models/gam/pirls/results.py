@@ -203,12 +203,7 @@ class ChunkResult:
 
 
 def collected(parts: list[ChunkResult], failed: dict[int, str], cells: Cells, found: tuple) -> GeneEstimates:
-    """Return the results of all genes.
-
-    parts : Results of genes whose iterations have ended.
-    failed : Reasons by position, for genes that were not fitted; genes that diverged are added.
-    found : Numbers of expressing cells, see :func:`lineage_clust.models.notes.found_in`.
-    """
+    """Return the results of all genes, given those whose iterations have ended, and reasons of those that were not fitted."""
     design, likelihood = cells.design, cells.likelihood
     n_genes, n_columns = len(found[0]), len(design.penalty)
     every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)

@@ -51,9 +51,5 @@ class ScaleEquation:
         return np.exp(0.5 * (low + high))
 
     def of_working_model(self, deviance: np.ndarray) -> np.ndarray:
-        """Return the scale `(n_genes,)` of the Gaussian working model from its penalised Pearson statistic.
-
-        Used for values without a likelihood, see Breslow & Clayton (1993), Approximate inference in generalized linear
-        mixed models, JASA 88, 9-25.
-        """
+        """Return the scale of the Gaussian working model from its penalised Pearson statistic (Breslow & Clayton 1993)."""
         return np.maximum(deviance, 1e-300) / max(self.n_cells - self.n_unpenalized, 1)

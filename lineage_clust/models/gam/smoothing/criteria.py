@@ -94,7 +94,6 @@ def minimise(criterion: Criterion, spectrum: Spectrum, n_genes: int) -> tuple[np
 
     The criterion may have several minima. A grid over the useful range of lambda (from no visible to complete
     smoothing) selects one, followed by safeguarded Newton steps.
-
     """
     if spectrum.n_penalized == 0 or n_genes == 0:
         return np.zeros(n_genes), np.ones(n_genes, dtype=bool)

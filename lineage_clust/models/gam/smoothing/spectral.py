@@ -36,16 +36,12 @@ class Spectrum:
 
 
 def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
-    """Return the Spectrum of a gram matrix and a penalty.
+    """Return the Spectrum of a gram matrix and a penalty, symmetric and positive semi-definite.
 
-    gram, penalty : Symmetric positive semi-definite, `(n_columns, n_columns)`. Directions that neither determines
-        (unpenalised collinear columns) are dropped.
-
-    `A + cS` is whitened instead of `A`, with `c` such that both terms have equal traces: the gram matrix is singular if
-    a basis function has no cells, and its coefficient is then determined by the penalty.
-
-    Demmler & Reinsch (1975). Oscillation matrices with spline smoothing. Numerische Mathematik 24, 375-382.
-    Wood (2017). Generalized Additive Models, 2nd ed., section 5.4.2.
+    Directions that neither determines (unpenalised collinear columns) are dropped. `A + cS` is whitened instead of `A`, with
+    `c` such that both terms have equal traces: the gram matrix is singular if a basis function has no cells, and its
+    coefficient is then determined by the penalty. See Demmler & Reinsch (1975), Numerische Mathematik 24, 375-382, and Wood
+    (2017), section 5.4.2.
     """
     scale = _column_scales(gram[None], penalty)[0]
     gram = gram / np.outer(scale, scale)
@@ -80,12 +76,9 @@ def unpenalised_exactly(spectrum: Spectrum, penalty: np.ndarray) -> Spectrum:
 
 
 def diagonalise_each(grams: np.ndarray, penalty: np.ndarray, n_unpenalized: int) -> Spectrum:
-    """Return the Spectra of many gram matrices with one penalty.
+    """Return the Spectra of many gram matrices with one penalty, whose null space has `n_unpenalized` dimensions for all.
 
-    grams : `(n_genes, n_columns, n_columns)`; a ridge of 1e-12 is added, as the sum with the penalty may be singular
-        (underflow of weights, collinear columns).
-    penalty : `(n_columns, n_columns)`.
-    n_unpenalized : Dimension of the penalty's null space, equal for all genes.
+    A ridge of 1e-12 is added, as the sum with the penalty may be singular (underflow of weights, collinear columns).
     """
     return with_rotations(grams, penalty, n_unpenalized)[0]
 
