@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,15 +25,9 @@ FARTHEST, _N_SEEN = 5.0, 500  # maximum distance of an average, which is that of
 RATIOS = (1.0, 10.0, 100.0, 1000.0)  # penalty of differences between conditions, relative to that of their mean
 
 
-@dataclass(frozen=True)
-class Averages:
-    """Results of some genes, `(n_genes,)` unless stated otherwise, as in `DonorFit`.
+class Averages(NamedTuple):
+    """Results of some genes as in `DonorFit`; genes are the first axis of all arrays, and the last is of penalties or tests.
 
-    coefficients : `(n_columns, n_genes)`.
-    covariances : `(n_genes, n_columns, n_columns)`.
-    lambda_ : `(n_genes, n_penalties)`.
-    shared : Correlation between samples of one donor.
-    statistics, pvalues : By name of the test.
     dispersion : Variance of counts relative to a Poisson distribution, where it can be estimated.
     n_informing : Number of donors (or samples) that inform the fit.
     explained : Fraction of the deviance around the mean of the trend that the trend explains.
@@ -48,24 +42,12 @@ class Averages:
     shift_variance: np.ndarray
     curve_variance: np.ndarray
     shared: np.ndarray
-    statistics: dict[str, np.ndarray]
-    pvalues: dict[str, np.ndarray]
+    statistics: np.ndarray
+    pvalues: np.ndarray
     explained: np.ndarray
     dispersion: np.ndarray
     n_informing: np.ndarray
     distance: np.ndarray
-
-    def put(self, genes: np.ndarray, other: Averages) -> None:
-        """Replace the results of some genes."""
-        for field in fields(self):
-            old, new = getattr(self, field.name), getattr(other, field.name)
-            if field.name == "coefficients":
-                old[:, genes] = new
-            elif isinstance(old, dict):
-                for name in old:
-                    old[name][genes] = new[name]
-            else:
-                old[genes] = new
 
 
 def averaged(
@@ -101,8 +83,6 @@ def averaged(
     else:
         mixture = _mixture(contrasts, sums, grid, probable, kept, penalties)
     mean, in_level = mixture.mean, sums.level_share(grid.shape)
-    statistics = dict(zip(problem.contrasts, mixture.statistics, strict=True))
-    pvalues = dict(zip(problem.contrasts, np.minimum(mixture.pvalues, 1.0), strict=True))
     covariances = mixture.second - mean[:, :, None] * mean[:, None, :]
     if isinstance(problem.smoothing, str):
         covariances += moved_by_lambda(mean_fit, penalties)
@@ -113,16 +93,16 @@ def averaged(
     if not estimates:
         mean = np.where((far > FARTHEST)[:, None], state.coefficients, mean)
     found = Averages(
-        fixed @ mean.T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, mixture.scale,
+        (fixed @ mean.T).T, fixed @ covariances @ fixed.T, lambda_ * problem.unit, mixture.edf, mixture.scale,
         mixture.shift + in_level * mixture.curve, (1 - in_level) * mixture.curve, grid.variances.shared @ kept,
-        statistics, pvalues,
-        _explained(problem, state, mean, least), _dispersion(problem, state, squares), _informing(problem, information),
-        far,
+        mixture.statistics.T, np.minimum(mixture.pvalues, 1.0).T, _explained(problem, state, mean, least),
+        _dispersion(problem, state, squares), _informing(problem, information), far,
     )  # fmt: skip
     again = np.flatnonzero(~(far <= FARTHEST)) if estimates else np.zeros(0, dtype=int)
     if len(again):
         others = state.take(again), grid, posterior[:, again], least[again], squares[again]
-        found.put(again, averaged(problem, *others, lambda_=state.lambda_[again]))
+        for old, new in zip(found, averaged(problem, *others, lambda_=state.lambda_[again]), strict=True):
+            old[again] = new
     return found
 
 
@@ -168,7 +148,9 @@ def smoothing_at(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray)
     if len(problem.penalty) == 1:
         return _lambda_of(problem, fits, start, problem.penalty[0])[:, None]
     found, values = _each_ratio(problem, fits, start)
-    return found[smoothest(values), np.arange(fits.sums.n_genes)]
+    # of practically equivalent ratios the largest: for straight lines all are equal up to rounding
+    good = values <= values.min(axis=0) + 0.05
+    return found[len(RATIOS) - 1 - np.argmax(good[::-1], axis=0), np.arange(fits.sums.n_genes)]
 
 
 def _lambda_of(problem: WorkingProblem, fits: AtCovariance, start: np.ndarray, penalty: np.ndarray) -> np.ndarray:
@@ -257,15 +239,6 @@ def moved_by_lambda(fits: AtCovariance, penalties: np.ndarray) -> np.ndarray:
     return variance[:, None, None] * slope[:, :, None] * slope[:, None, :]
 
 
-def smoothest(criteria: np.ndarray) -> np.ndarray:
-    """Return the positions `(n_genes,)` of the selected ratios, given criteria `(n_ratios, n_genes)`.
-
-    The largest of practically equivalent ratios is selected: for straight lines all are equal up to rounding.
-    """
-    good = criteria <= criteria.min(axis=0) + 0.05
-    return len(criteria) - 1 - np.argmax(good[::-1], axis=0)
-
-
 def weighted_ratios(criteria: np.ndarray, edf: np.ndarray) -> np.ndarray:
     """Return the probabilities `(n_ratios, n_genes)` of ratios of penalties, with the same prior probability.
 
@@ -301,20 +274,14 @@ def _informing(problem: WorkingProblem, information: np.ndarray) -> np.ndarray:
 
 def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:
     """Return the fraction of the deviance around the mean of the trend that the trend explains, at least 0."""
-    of_counts = losses_of_counts(problem, state, coefficients)
-    if of_counts is not None:
-        return _share_explained(of_counts, least)
-    nodes, likelihood = problem.nodes, problem.likelihood
-    eta = problem.rows @ coefficients.T
-    level = nodes.weights[:, 0] @ eta / nodes.weights.sum()
-    losses = []
-    for height in (eta + nodes.offset, level + nodes.offset):
-        mu = likelihood.link.mean(height)
-        losses.append(likelihood.family.loss(state.sums.T, mu, state.theta, nodes.weights).sum(axis=0))
-    return _share_explained(losses, least)
-
-
-def _share_explained(losses, least: np.ndarray) -> np.ndarray:
+    losses = losses_of_counts(problem, state, coefficients)
+    if losses is None:
+        nodes, likelihood, eta = problem.nodes, problem.likelihood, problem.rows @ coefficients.T
+        means = (
+            likelihood.link.mean(at + nodes.offset) for at in (eta, nodes.weights[:, 0] @ eta / nodes.weights.sum())
+        )
+        each = [likelihood.family.loss(state.sums.T, mean, state.theta, nodes.weights) for mean in means]
+        losses = np.sum(each, axis=1)
     deviance = losses[1] - least
     explained = np.divide(losses[1] - losses[0], deviance, out=np.zeros_like(deviance), where=deviance > 0)
     return np.maximum(explained, 0.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -69,21 +71,18 @@ class DonorSums:
 
     def take(self, genes: np.ndarray) -> DonorSums:
         """Return the sums of some genes."""
-        names = ["products", "donor_products", "squares"]
-        if self.each:
-            names += ["gram", "cross", "donor_grams"]
-        return replace(
-            self,
-            **{name: getattr(self, name)[genes] if self.each else getattr(self, name)[..., genes] for name in names},
-        )
+        own = ("gram", "cross", "donor_grams") if self.each else ()
+        return self.indexed(self, genes, ("products", "donor_products", "squares", *own))
+
+    def indexed(self, of: Any, genes: np.ndarray | slice, names: Iterable[str], **others: Any) -> Any:
+        """Return a dataclass with the named arrays, which these sums or fits to them contain, of some genes."""
+        at = genes if self.each else (..., genes)
+        return replace(of, **{name: getattr(of, name)[at] for name in names}, **others)
 
     def used_up(self, genes: np.ndarray | slice) -> DonorSums:
         """Return the sums of some genes without the arrays that fits no longer need, as copying these takes time."""
-        nothing, squares = np.empty(0), self.squares[genes] if self.each else self.squares[:, genes]
-        return replace(
-            self, squares=squares, gram=self.gram[genes] if self.each else self.gram, cross=nothing, donor_grams=nothing,
-            products=nothing, donor_products=nothing,
-        )  # fmt: skip
+        unused = dict.fromkeys(("cross", "donor_grams", "products", "donor_products"), np.empty(0))
+        return self.indexed(self, genes, ("squares", "gram") if self.each else ("squares",), **unused)
 
     @property
     def information(self) -> np.ndarray:
@@ -146,10 +145,8 @@ class TurnedSums:
 
     def take(self, genes: np.ndarray) -> TurnedSums:
         """Return the sums of some genes."""
-        if not self.sums.each:
-            return replace(self, sums=self.sums.take(genes), products=self.products[..., genes])
-        parts = {name: getattr(self, name)[genes] for name in ("information", "cross", "products", "level")}
-        return replace(self, sums=self.sums.take(genes), **parts)
+        own = ("information", "cross", "level") if self.sums.each else ()
+        return self.sums.indexed(self, genes, ("products", *own), sums=self.sums.take(genes))
 
     def with_curves(self, curve: float) -> WithCurves:
         """Return the sums after eliminating the donors' curves, given their variance."""
@@ -295,11 +292,8 @@ class AtCovariance:
 
 def _some(fit, genes: np.ndarray, of_genes: tuple[str, ...]):
     """Return a fit of some genes; `of_genes` names the arrays that genes do not share."""
-    sums = fit.sums.used_up(genes)
-    if not sums.each:
-        return replace(fit, sums=sums, **{name: getattr(fit, name)[..., genes] for name in of_genes})
-    parts = {field.name: getattr(fit, field.name)[genes] for field in fields(fit) if field.name != "sums"}
-    return replace(fit, sums=sums, **parts)
+    names = [field.name for field in fields(fit) if field.name != "sums"] if fit.sums.each else of_genes
+    return fit.sums.indexed(fit, genes, names, sums=fit.sums.used_up(genes))
 
 
 def at_covariance(sums: DonorSums, covariance: np.ndarray) -> AtCovariance:

@@ -101,10 +101,12 @@ class Ended:
     """Final state of all genes that could be fitted.
 
     genes : Positions `(n,)` of these genes.
+    tests : Names of the tests.
     states, parts : One per chunk of genes.
     """
 
     genes: np.ndarray
+    tests: list[str]
     states: list[WorkingState]
     parts: list[Averages]
 
@@ -116,31 +118,22 @@ class Ended:
         """Return the results of all genes; `empty` is the covariance of genes that were not fitted."""
 
         def of_all(values: np.ndarray, empty: float = np.nan) -> np.ndarray:
-            found = np.full((*values.shape[:-1], n_genes), empty)
-            found[..., self.genes] = values
+            found = np.full((n_genes, *values.shape[1:]), empty)
+            found[self.genes] = values
             return found
 
-        names = "lambda_", "edf", "scale", "shift_variance", "curve_variance", "shared"
-        one = {name: of_all(np.moveaxis(self.of(name), 0, -1)) for name in names}
-        one["lambda_"] = one["lambda_"][0]
-        tests = (
-            {
-                name: of_all(np.concatenate([getattr(part, kind)[name] for part in self.parts]))
-                for name in self.parts[0].pvalues
-            }
-            for kind in ("statistics", "pvalues")
+        names = "edf", "scale", "shift_variance", "curve_variance", "shared"
+        statistics, pvalues = (
+            dict(zip(self.tests, of_all(self.of(kind)).T, strict=True)) for kind in ("statistics", "pvalues")
         )
         converged = converged.copy()
         converged[self.genes] &= np.concatenate([state.moved for state in self.states]) <= STILL
         converged[self.genes] &= self.of("distance") <= FARTHEST
-        coefficients = of_all(np.concatenate([part.coefficients for part in self.parts], axis=1))
-        matrices = np.full((n_genes, *(len(coefficients),) * 2), empty)
-        matrices[self.genes] = self.of("covariances")
-        deviations = of_all(np.moveaxis(np.concatenate([state.deviations for state in self.states]), 0, -1), 0.0)
-        statistics, pvalues = tests
+        deviations = of_all(np.concatenate([state.deviations for state in self.states]), 0.0)
         return DonorFit(
-            coefficients, posterior=GenePosterior(matrices), statistics=statistics, pvalues=pvalues, converged=converged,
-            deviations=deviations, **one,
+            of_all(self.of("coefficients")).T, posterior=GenePosterior(of_all(self.of("covariances"), empty)),
+            lambda_=of_all(self.of("lambda_")[:, 0]), statistics=statistics, pvalues=pvalues, converged=converged,
+            deviations=np.moveaxis(deviations, 0, -1), **{name: of_all(self.of(name)) for name in names},
         )  # fmt: skip
 
     @property
@@ -201,7 +194,7 @@ class WorkingRuns:
             of_chunk = posterior[:, number * step : number * step + len(chunk)]
             return averaged(self.problem, state, grid, of_chunk, least, squares, turned)
 
-        return Ended(genes, kept, self._each(average, range(len(chunks))))
+        return Ended(genes, list(self.problem.contrasts), kept, self._each(average, range(len(chunks))))
 
     def _each(self, function: Callable, pieces: Sequence) -> list:
         """Return the results of a function for each piece, computed in threads."""

@@ -56,21 +56,16 @@ class GridFits:
             n_pieces = -(-n_pieces // MOST_THREADS) * MOST_THREADS  # so that all threads end at the same time
         pieces = np.array_split(positions, n_pieces) if n_pieces else []
         n_jobs, ours = self.cells.choices.n_jobs, compiled_loops(self.problem) is not None
-        found = each_piece(partial(self._fit, theta=theta), pieces, n_jobs, ours)
+
+        def fit(positions: np.ndarray) -> tuple[ChunkResult | None, np.ndarray]:
+            values = self._values(self.genes[positions], positions)
+            return _fitted(self.cells, self.problem, values, theta, self.check)
+
+        found = each_piece(fit, pieces, n_jobs, ours)
         missed = [some for _, some in found]
         return [part for part, _ in found if part is not None], np.concatenate([genes[:0], *missed])
 
     @np.errstate(all="ignore")
-    def _fit(self, positions: np.ndarray, theta: np.ndarray | None) -> tuple[ChunkResult | None, np.ndarray]:
-        genes, problem = self.genes[positions], self.problem
-        state = begin(problem, self._values(genes, positions), None if theta is None else theta[genes])
-        iterate(problem, state, fixed_theta=theta is not None)
-        missed = np.zeros(len(genes), dtype=bool) if theta is not None else self.check.misses(state.coefficients)
-        state = state.take(~missed)
-        stop_runaways(problem, state)
-        found = None if missed.all() else summarise(self.cells.design, self.cells.choices, problem, state)
-        return found, genes[missed]
-
     def _values(self, genes: np.ndarray, positions: np.ndarray) -> Values:
         table, total, at = self.table, self.problem.total, self.problem.order
         statistics = table.statistics[positions]
@@ -106,7 +101,8 @@ class ExactFits:
             self.failed.update({int(own[column]): reason for column, reason in failed.items()})
             columns = np.setdiff1d(np.arange(len(own)), list(failed))
             pieces = [columns[first : first + step] for first in range(0, len(columns), step)]
-            parts += each_piece(partial(self._fit, matrix, own, theta), pieces, self.cells.choices.n_jobs, False)
+            fit = partial(self._fit, matrix, own, theta)
+            parts += [part for part, _ in each_piece(fit, pieces, self.cells.choices.n_jobs, False)]
         return parts, genes[:0]
 
     def _in_memory(self, genes: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
@@ -126,15 +122,11 @@ class ExactFits:
         cells = self.cells
         return make_problem(cells, grid_of_cells(cells.design, cells.weights, cells.offset), None, False)
 
-    @np.errstate(all="ignore")
-    def _fit(self, matrix, genes: np.ndarray, theta: np.ndarray | None, columns: np.ndarray) -> ChunkResult:
-        problem, genes = self.problem, genes[columns]
-        values = self._values(genes, dense_columns(matrix, columns, problem.order))
-        state = begin(problem, values, None if theta is None else theta[genes])
-        iterate(problem, state, fixed_theta=theta is not None)
-        stop_runaways(problem, state)
-        return summarise(self.cells.design, self.cells.choices, problem, state)
+    def _fit(self, matrix, genes: np.ndarray, theta: np.ndarray | None, columns: np.ndarray):
+        values = self._values(genes[columns], dense_columns(matrix, columns, self.problem.order))
+        return _fitted(self.cells, self.problem, values, theta)
 
+    @np.errstate(all="ignore")
     def _values(self, genes: np.ndarray, y: np.ndarray) -> Values:
         family, link, weights = self.cells.likelihood.family, self.cells.likelihood.link, self.problem.weights[:, 0]
         scaled = y / link.mean(self.problem.offset) if link.name == "log" else y
@@ -145,6 +137,20 @@ class ExactFits:
             genes, weights[:, None] * y, None, weights @ y**2, least, scaled.max(axis=0), spread_of(scaled, weights),
             family.without_likelihood(y), counts,
         )  # fmt: skip
+
+
+@np.errstate(all="ignore")
+def _fitted(
+    cells: Cells, problem: Problem, values: Values, theta: np.ndarray | None, check: Check | None = None
+) -> tuple[ChunkResult | None, np.ndarray]:
+    """Return the results of genes, and those that miss the tolerance; `theta` are known sizes of all genes."""
+    genes, known = values.genes, theta is not None
+    state = begin(problem, values, None if theta is None else theta[genes])
+    iterate(problem, state, fixed_theta=known)
+    missed = np.zeros(len(genes), dtype=bool) if check is None or known else check.misses(state.coefficients)
+    state = state.take(~missed)
+    stop_runaways(problem, state)
+    return None if missed.all() else summarise(cells.design, cells.choices, problem, state), genes[missed]
 
 
 def each_piece(fit: Callable, pieces: Sequence, n_jobs: int | None, release_gil: bool) -> list:
