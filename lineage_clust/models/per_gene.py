@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from ..errors import check_any_fitted
 from ..utils.checking import check_jobs
 from ..utils.progress import bar
-from .gam.checks import check_offset, check_targets, check_weights
+from .gam.checks import check_offset, check_targets, check_weights, of_used
 from .linked import LinkedModel
 from .notes import found_in, joined, notes_on
 
@@ -45,15 +45,11 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
             outcomes = [_fit_some(fit_one, part) for part in parts]
         else:
             jobs = (delayed(_fit_in_worker)(fit_one, part, os.getpid()) for part in parts)
-            outcomes = Parallel(n_jobs=n_jobs, backend=chosen_backend(backend))(jobs)
+            # `None` is "loky", unless an active `joblib.parallel_config` says otherwise
+            outcomes = Parallel(n_jobs=n_jobs, backend=None if backend == "loky" else backend)(jobs)
     pairs = [pair for part in outcomes for pair in part]
     failed = {gene: reason for gene, (_, reason) in enumerate(pairs) if reason is not None}
     return [result for result, _ in pairs], failed
-
-
-def chosen_backend(backend: str) -> str | None:
-    """Return `None` for the default "loky", so that an active :func:`joblib.parallel_config` takes precedence."""
-    return None if backend == "loky" else backend
 
 
 def _fit_in_worker(fit_one: Callable, part, parent: int) -> list[tuple]:
@@ -119,10 +115,8 @@ class PerGeneModel(LinkedModel):
         times = self._check_times(X, reset=True)
         y, self._single = check_targets(y, len(times))
         weights, offset = check_weights(sample_weight, times[:, None]), check_offset(offset, len(times))
-        used = np.flatnonzero(weights > 0)
-        if len(used) == len(times):
-            return times, y, weights, offset
-        return times[used], y[used], weights[used], None if offset is None else offset[used]
+        weights, times, y, offset = of_used(weights, times, y, offset)
+        return times, y, weights, offset
 
     def _fit_genes(self, fit_one: Callable, y, weights, n_jobs: int | None = 1, backend: str = "loky") -> list:
         """Fit every gene by :func:`fit_each`, set the attributes common to all models, and return the results."""

@@ -138,28 +138,30 @@ def check_penalty(penalty, n_features: int) -> np.ndarray | None:
 
 def check_offset(offset, n_cells: int) -> np.ndarray | None:
     """Return the offset as an array with one finite value per cell."""
-    if offset is None:
-        return None
-    offset = as_numbers("offset", offset)
-    if offset.shape != (n_cells,):
-        raise ValueError(f"offset must have shape ({n_cells},), one value per cell; got {offset.shape}.")
-    if not np.all(np.isfinite(offset)):
-        raise ValueError("offset must be finite.")
-    return offset
+    return _of_cells("offset", offset, n_cells, 1, f"({n_cells},), one value per cell")
 
 
 def check_covariates(covariates, n_cells: int) -> np.ndarray | None:
     """Return covariates as an array with one row of finite values per cell."""
-    if covariates is None:
+    return _of_cells("covariates", covariates, n_cells, 2, f"({n_cells}, n_covariates), one row per cell")
+
+
+def _of_cells(name: str, values: Any, n_cells: int, n_dimensions: int, shape: str) -> np.ndarray | None:
+    if values is None:
         return None
-    covariates = as_numbers("covariates", covariates)
-    if covariates.ndim != 2 or len(covariates) != n_cells:
-        raise ValueError(
-            f"covariates must have shape ({n_cells}, n_covariates), one row per cell; got {covariates.shape}."
-        )
-    if not np.all(np.isfinite(covariates)):
-        raise ValueError("covariates must be finite.")
-    return covariates
+    values = as_numbers(name, values)
+    if values.ndim != n_dimensions or len(values) != n_cells:
+        raise ValueError(f"{name} must have shape {shape}; got {values.shape}.")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{name} must be finite.")
+    return values
+
+
+def of_used(weights: np.ndarray, *others: Any) -> tuple:
+    """Return weights and other values of the cells with positive weight."""
+    used = np.flatnonzero(weights > 0)
+    of_all = len(used) == len(weights)
+    return tuple(values if of_all or values is None else values[used] for values in (weights, *others))
 
 
 def can_be_replicates(family: str, link: str) -> bool:
@@ -167,29 +169,21 @@ def can_be_replicates(family: str, link: str) -> bool:
     return link in (("identity",) if family == "gaussian" else ("log", "logit"))
 
 
-def check_can_be_replicates(family: str, link: str, expectile: float | None) -> None:
-    """Raise a ValueError if the model does not support donors as replicates."""
-    if expectile is None and can_be_replicates(family, link):
-        return
-    raise ValueError(
-        "groups (donors as replicates) require no expectile, and the identity link with family='gaussian' or a log or "
-        f"logit link with others; this GAM has family={family!r}, link={link!r}, expectile={expectile!r}. Change them, "
-        "or leave groups out: p-values then use cells as replicates."
-    )
-
-
-def check_clusters(covariance: str, groups: ArrayLike | None) -> None:
-    """Raise a ValueError if a cluster-robust covariance is requested without clusters."""
-    if covariance == "cluster" and groups is None:
+def check_groups(model: Any, link: str, groups: ArrayLike | None, used: np.ndarray) -> np.ndarray | None:
+    """Return codes of the groups of used cells from 0; raise a ValueError if a GAM does not support or lacks them."""
+    if groups is None:
+        if model.covariance == "cluster":
+            raise ValueError(
+                "covariance='cluster' requires the donor of each cell: pass groups to fit (sample_key to TrendClusterer), "
+                "or use covariance='robust', in which cells are the replicates."
+            )
+        return None
+    if model.expectile is not None or not can_be_replicates(model.family, link):
         raise ValueError(
-            "covariance='cluster' requires the donor of each cell: pass groups to fit (sample_key to TrendClusterer), or use "
-            "covariance='robust', in which cells are the replicates."
+            "groups (donors as replicates) require no expectile, and the identity link with family='gaussian' or a log or "
+            f"logit link with others; this GAM has family={model.family!r}, link={link!r}, expectile={model.expectile!r}. "
+            "Change them, or leave groups out: p-values then use cells as replicates."
         )
-
-
-def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
-    """Return codes of the groups that have cells of positive weight, from 0; -1 for cells of weight 0."""
-    used = weights > 0
     codes, names = used_labels("groups", groups, used)
     if len(names) < _FEWEST_GROUPS:
         raise ValueError(
@@ -197,9 +191,7 @@ def group_numbers(groups: ArrayLike, weights: np.ndarray) -> np.ndarray:
             f"donors cannot be estimated from fewer; got {len(names)} ({shortened(names.tolist())}). Leave groups "
             "out, and report p-values as those of these donors only."
         )
-    found = np.full(len(weights), -1)
-    found[used] = codes
-    return found
+    return codes
 
 
 def used_labels(name: str, labels: ArrayLike, used: np.ndarray, sort: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -53,11 +53,9 @@ def store(model: Any, design: Design, result: GeneEstimates, single: bool) -> No
     intercept = coefficients[:, n_features] if design.has_intercept else np.zeros(len(coefficients))
     coef = np.ascontiguousarray(coefficients[:, :n_features])
     model.coef_, model.intercept_ = (coef[0], float(intercept[0])) if single else (coef, intercept)
-    model.lambda_, model.edf_, model.scale_ = result.lambda_, result.edf, result.scale
-    model.deviance_explained_ = result.deviance_explained
-    model._tests = result.tests
-    model.converged_, model.note_, model.failed_ = result.converged, result.note, result.failed
-    model.posterior_, model.spread_ = result.posterior, result.spread
+    for name in ("edf", "scale", "deviance_explained", "converged", "note", "failed", "posterior", "spread"):
+        setattr(model, f"{name}_", getattr(result, name))
+    model.lambda_, model._tests = result.lambda_, result.tests
     model.n_iter_ = np.ones(len(result.lambda_), dtype=int) if result.n_iter is None else result.n_iter
     if result.theta is not None:
         model.theta_ = result.theta

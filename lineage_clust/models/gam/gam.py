@@ -21,14 +21,13 @@ from ..linked import LinkedModel
 from ..links import LINKS
 from .any_family import fit_family
 from .checks import (
-    check_can_be_replicates,
-    check_clusters,
+    check_groups,
     check_offset,
     check_parameters,
     check_penalty,
     check_targets,
     check_weights,
-    group_numbers,
+    of_used,
 )
 from .design import make_design
 from .estimates import store, subset
@@ -258,17 +257,10 @@ class GAM(LinkedModel):
         offset = check_offset(offset, X.shape[0])
         likelihood, choices = self._options
         self._link = likelihood.link
-        check_clusters(self.covariance, groups)
-        if groups is not None:
-            check_can_be_replicates(self.family, likelihood.link.name, self.expectile)
-            groups = group_numbers(groups, weights)
+        groups = check_groups(self, likelihood.link.name, groups, weights > 0)
         if likelihood.closed_form and not isinstance(y, BlockedExpression):
             y = BlockedExpression(y, keeps_totals=False)
-        if not np.all(weights > 0):
-            used = np.flatnonzero(weights > 0)
-            X, y, weights = X[used], y[used], weights[used]
-            offset = None if offset is None else offset[used]
-            groups = None if groups is None else groups[used]
+        weights, X, y, offset = of_used(weights, X, y, offset)
         keep_sparse = likelihood.closed_form or self.discretize is not False
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
         result = yield from fit_family(Cells(design, weights, offset, likelihood, choices), y, groups)

@@ -113,7 +113,10 @@ def make_recipe(model, smoother, times) -> Recipe:
     """Validate the parameters of a PyGAM, and combine them with a smoother, fitted or not, or `None`."""
     check_constraints(model, RECIPE_CONSTRAINTS)
     _check_together(model)
-    smoother = _default_smoother(model, times) if smoother is None else smoother
+    if smoother is None:
+        smoother = BSplineSmoother()
+        few = max(len(np.unique(times)) - bool(model.fit_intercept), smoother.degree + 1)
+        smoother.set_params(n_splines=min(smoother.n_splines, few))
     if not isinstance(smoother, BSplineSmoother):
         got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__
         raise TypeError(
@@ -144,12 +147,6 @@ def make_recipe(model, smoother, times) -> Recipe:
     candidates = sorted(_candidates(model), key=sum, reverse=True)  # ties are resolved in favour of the smoothest
     distribution = "normal" if model.distribution == "gaussian" else model.distribution
     return Recipe(distribution, model.link, model.expectile, term, options, candidates)
-
-
-def _default_smoother(model, times) -> BSplineSmoother:
-    smoother = BSplineSmoother()
-    few = max(len(np.unique(times)) - bool(model.fit_intercept), smoother.degree + 1)
-    return smoother.set_params(n_splines=min(smoother.n_splines, few))
 
 
 def _penalty(entry, order: int, basis: str):
@@ -231,7 +228,11 @@ RECIPE_CONSTRAINTS: Constraints = {
 
 def fit_gene(recipe: Recipe, times, weights, offset, y) -> SimpleNamespace:
     """Fit one gene with each candidate smoothing parameter, and select the best; weights are positive."""
-    _check_values(recipe, y)
+    reason = recipe.family.refuse(y.min(), y.max(), recipe.link)
+    if reason is None and recipe.link == "log" and y.min() < 0:
+        reason = f"a log link needs expression of at least 0; found {y.min():g}"
+    if reason is not None:
+        raise UnfitGeneError(reason)
     y = y if offset is None else y - offset
     best, least, error = None, np.inf, None
     with np.errstate(all="ignore"):
@@ -302,14 +303,6 @@ def _criterion(recipe: Recipe, deviance: float, edf: float, n_cells: int) -> flo
         return deviance / n_cells + 2 * _GAMMA * edf / n_cells
     residual_df = n_cells - _GAMMA * edf
     return n_cells * deviance / residual_df**2 if residual_df > 0 else np.inf
-
-
-def _check_values(recipe: Recipe, y) -> None:
-    reason = recipe.family.refuse(y.min(), y.max(), recipe.link)
-    if reason is None and recipe.link == "log" and y.min() < 0:
-        reason = f"a log link needs expression of at least 0; found {y.min():g}"
-    if reason is not None:
-        raise UnfitGeneError(reason)
 
 
 def _no_fit(recipe: Recipe, error: BaseException | None) -> str:

@@ -23,6 +23,7 @@ from ..checks import (
     check_penalty,
     check_targets,
     check_weights,
+    of_used,
     used_labels,
 )
 from ..gam import GAM
@@ -194,22 +195,19 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
                 f"penalty must have a row for each of the {X.shape[1]} columns of X; got shape {penalty.shape}. Pass "
                 "covariates as covariates=, not as columns of X."
             )
-        covariates = check_covariates(covariates, X.shape[0])
-        used = np.flatnonzero(weights > 0)
+        terms = check_covariates(covariates, X.shape[0])
         codes, names = self._coded(conditions, weights > 0)
         donors, names_of_donors = None, np.array([""])
         if groups is not None:
             donors, names_of_donors = used_labels("groups", groups, weights > 0, sort=True)
-        if len(used) < len(weights):
-            X, y, weights = X[used], y[used], weights[used]
-            offset, covariates = (None if of is None else of[used] for of in (offset, covariates))
-        if covariates is not None:
-            covariates = covariates - np.average(covariates, axis=0, weights=weights)
-            covariates = covariates[:, np.ptp(covariates, axis=0) > 0]
-            covariates = covariates if covariates.shape[1] else None
+        weights, X, y, offset, terms = of_used(weights, X, y, offset, terms)
+        if terms is not None:
+            terms = terms - np.average(terms, axis=0, weights=weights)
+            terms = terms[:, np.ptp(terms, axis=0) > 0]
+            terms = terms if terms.shape[1] else None
         model = GAM(**{name: value for name, value in self.get_params().items() if name != "reference"})
         fit = fit_conditions(
-            X, y, codes, donors, penalty=penalty, weights=weights, covariates=covariates, model=model, offset=offset
+            X, y, codes, donors, penalty=penalty, weights=weights, covariates=terms, model=model, offset=offset
         )
         check_any_fitted(fit.failed, y.shape[1])
         self.conditions_, self.curves_, self._single = names, fit, single

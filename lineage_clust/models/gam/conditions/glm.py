@@ -14,7 +14,7 @@ from ..design import Design
 from ..donors.bases import scaled_basis
 from ..donors.gaussian import DonorFit
 from ..donors.nodes import FEWEST_DONORS, IN_FEW_DONORS, DonorTable
-from ..donors.runs import N_COLUMNS, WorkingRuns, start_of
+from ..donors.runs import N_COLUMNS, Start, WorkingRuns, start_of
 from ..donors.samples import Samples
 from ..donors.working import WorkingProblem
 from ..pirls.problem import Cells
@@ -57,10 +57,10 @@ def fit_glm_conditions(
             by_sample.n_determined, by_sample.means, samples if samples.are_paired and with_donors else None, n_genes,
         )  # fmt: skip
         start = start_of(cells, table.nodes, table.of(Y), result)
-        both = [np.concatenate([of[:n_smooth], zero, of[n_smooth:]]) for of in (start.coefficients, start.levels)]
-        start = replace(start, coefficients=both[0], levels=both[1], needs_prior=np.ones(n_genes, dtype=bool))
+        both = [np.concatenate([of[:n_smooth], zero, of[n_smooth:]]) for of in (start.fit.coefficients, start.levels)]
+        start = Start(replace(start.fit, coefficients=both[0]), both[1], np.ones(n_genes, dtype=bool))
         runs = WorkingRuns(problem, table.of(Y), start, with_donors, cells.choices.n_jobs)
-        curves = runs.run().fit(n_genes, start.converged, empty=0.0)
+        curves = runs.run().fit(n_genes, start.fit.converged, empty=0.0)
     combine(curves.statistics, curves.pvalues)
     by_donor = np.zeros((samples.n_donors, n_genes), dtype=bool)
     np.logical_or.at(by_donor, samples.donor, table.expressing(Y))

@@ -59,8 +59,7 @@ def iterate_each(problem, state, penalties, covariances, histograms, count, stil
                     for column in range(row + 1):
                         factor[row, column] = inner[row * n_donors + donor, column]
                     factor[row, row] += 1.0
-                    for column in range(width):
-                        at[row, column] = half[row, donor * width + column]
+                at[:] = half[:, donor * width : (donor + 1) * width]
                 decompose(factor)
                 forward(factor, at)
             gram[:], right[:] = 0.0, 0.0
@@ -71,9 +70,7 @@ def iterate_each(problem, state, penalties, covariances, histograms, count, stil
                 for donor in range(n_donors):
                     if curve[donor] == own_curve:
                         last += 1
-                        for row in range(n_columns):
-                            for column in range(width):
-                                rest[row, column] += plain[row, donor, column]
+                        rest += plain[:, donor]
                 for row in range(n_columns):
                     for column in range(n_columns):
                         determined += rest[row, column] * squared[own_curve, row, column]
@@ -153,9 +150,7 @@ def sums_each(problem, state, gram, products, cross, donor_grams, donor_products
                         own = across[row * n_donors + donor]
                         donor_grams[gene, donor, row], cross[gene, donor, row] = own[:n_random], own[n_random:]
                         donor_products[gene, donor, row] = half[row, donor * width + n_columns]
-                    for row in range(n_columns):
-                        for column in range(width):
-                            total[row, column] += plain[row, donor, column]
+                    total += plain[:, donor]
             of_basis = np.dot(basis.T, total)
             gram[gene] += np.dot(np.ascontiguousarray(of_basis[:, :n_columns]), basis)
             products[gene] += of_basis[:, n_columns]
@@ -240,11 +235,8 @@ def gather(places, working, residual, height, plain):
     for group in range(np.uintp(len(ends))):
         total[:] = 0.0
         for at in range(place, np.uintp(ends[group])):
-            weight, fitted, row = (
-                working[at],
-                working[at] * height[at] + residual[at],
-                np.uintp(row_of_pairs[at]),
-            )
+            weight, row = working[at], np.uintp(row_of_pairs[at])
+            fitted = weight * height[at] + residual[at]
             for pair in range(n_wide):
                 total[pair] += (fitted if pair < width else weight) * pairs[row, pair]
         place = np.uintp(ends[group])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import counted, warn
-from ..design import Design, effect_map
+from ..design import effect_map
 from ..inference.posterior import GenePosterior, SharedPosterior
 from ..pirls.problem import Cells
 from ..smoothing.criteria import minimise_each
@@ -57,7 +57,9 @@ def fit_donors(
         warn_of_few(len(varying))
     prior = learn(sums.take(varying))
     turned = sums.turn(prior.shape)
-    contrast = contrast_of(_effects(design, sums), sums.fixed[:, : sums.n_determined], design.penalty)
+    back = np.linalg.pinv(sums.fixed)
+    to_effects = effect_map(back.T @ sums.gram[0] @ back, *design.centring)
+    contrast = contrast_of(to_effects, sums.fixed[:, : sums.n_determined], design.penalty)
     tests = shared_fits(turned, prior.at(prior.variances.for_tests()), abundance)[0].tests({"trend": contrast})
     fits = shared_fits(turned, prior, abundance)[0]
     penalties = [(design.penalty, np.ones(len(squares)))]
@@ -77,12 +79,6 @@ def warn_of_few(n_genes: int, of_trends: bool = True) -> None:
         f"{counted(n_genes, 'gene', 'is', 'are')} too few for a good estimate: p-values may be too small (with four "
         f"donors, about 10 % of flat genes have p < 0.05). Fit at least {FEWEST_GENES} genes{other}."
     )
-
-
-def _effects(design: Design, sums: DonorSums) -> np.ndarray:
-    """Return the map from coefficients to coordinates of the centred smooth."""
-    back = np.linalg.pinv(sums.fixed)
-    return effect_map(back.T @ sums.gram[0] @ back, *design.centring)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> Gen
     """
     runs, n_genes = runs_of_donors(cells, Y, result, table), len(result.lambda_)
     ended = runs.run()
-    genes, donors = ended.genes, ended.fit(n_genes, runs.start.converged)
+    genes, donors = ended.genes, ended.fit(n_genes, runs.start.fit.converged)
     single = np.zeros(n_genes, dtype=bool)
     # a mean that is shrunk towards those of other donors informs, but does not show that a donor expresses the gene
     single[genes] = np.minimum(ended.of("n_informing"), table.expressing(Y).sum(axis=0)[genes]) < FEWEST_DONORS

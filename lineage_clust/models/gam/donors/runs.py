@@ -41,23 +41,16 @@ _SHARES = (0.0, 0.5, 0.8, 0.95)  # fraction of a donor's deviation that is commo
 
 @dataclass(frozen=True)
 class Start:
-    """Start of the iterations: arrays of all genes.
+    """Start of the iterations.
 
-    coefficients, levels : `(n_coefficients, n_genes)` initial curves, and constant curves.
-    lambda_, scale, theta : As in a fit of cells.
-    needs_prior : Whether half a count is added, see :func:`prior_counts`.
-    converged : Whether the fit of the cells converged, if it is used.
-    failed : Reasons of failed fits.
+    fit : Fit of the cells, with coefficients from which the iterations start.
+    levels : `(n_coefficients, n_genes)` constant curves.
+    needs_prior : Whether half a count is added to each gene, see :func:`prior_counts`.
     """
 
-    coefficients: np.ndarray
+    fit: GeneEstimates
     levels: np.ndarray
-    lambda_: np.ndarray
-    scale: np.ndarray
-    theta: np.ndarray | None
     needs_prior: np.ndarray
-    converged: np.ndarray
-    failed: dict[int, str]
 
 
 def start_of(cells: Cells, nodes: DonorNodes, table: Table, result: GeneEstimates) -> Start:
@@ -71,10 +64,11 @@ def start_of(cells: Cells, nodes: DonorNodes, table: Table, result: GeneEstimate
     levels = np.outer(np.zeros(len(coefficients)) if constant is None else constant, mean)
     some = nodes.rows[:: 1 + len(nodes.rows) // _N_SEEN]
     steep = np.ptp(some @ coefficients, axis=0) > _STEEP
-    return Start(
-        np.where(steep, levels, coefficients), levels, np.where(steep, _STIFF, result.lambda_), result.scale, result.theta,
-        steep, result.converged | steep, result.failed,
+    fit = replace(
+        result, coefficients=np.where(steep, levels, coefficients), lambda_=np.where(steep, _STIFF, result.lambda_),
+        converged=result.converged | steep,
     )  # fmt: skip
+    return Start(fit, levels, steep)
 
 
 def prior_counts(problem: WorkingProblem) -> tuple[np.ndarray, np.ndarray] | None:
@@ -159,15 +153,13 @@ class WorkingRuns:
         self.n_jobs = n_jobs
         self.nodes, likelihood, self.prior = problem.nodes, problem.likelihood, prior_counts(problem)
         self.to_fixed = np.linalg.pinv(problem.fixed)
-        self.estimates_size = likelihood.estimates_size and likelihood.family.name == "negative_binomial"
-        if likelihood.family.name == "negative_binomial":
-            # theta of genes with other values is that of the fit to cells
-            self.counts = table.statistics[:, bins.N_NOT_COUNTS] == 0
+        self.estimates_size = likelihood.estimates_size
+        self.counts = table.statistics[:, bins.N_NOT_COUNTS] == 0  # theta of the others is that of the fit to cells
 
     def run(self) -> Ended:
         """Fit all genes."""
-        usable = np.isfinite(self.start.coefficients).all(axis=0) & (self.table.extremes[:, bins.MOST] > 0)
-        usable[list(self.start.failed)] = False
+        usable = np.isfinite(self.start.fit.coefficients).all(axis=0) & (self.table.extremes[:, bins.MOST] > 0)
+        usable[list(self.start.fit.failed)] = False
         genes = np.flatnonzero(usable)
         if len(genes) < FEWEST_GENES and self.with_donors:
             warn_of_few(len(genes), self.problem.samples is None)
@@ -204,7 +196,7 @@ class WorkingRuns:
     def begin(self, genes: np.ndarray) -> WorkingState:
         """Return the initial state of some genes: the fit to cells, without variation between donors."""
         sums, squares = self._sums(genes)
-        start, problem = self.start, self.problem
+        start, problem = self.start.fit, self.problem
         theta = np.ones(len(genes)) if start.theta is None else start.theta[genes]
         histogram = None
         if self.estimates_size and self.counts[genes].all():
@@ -240,11 +232,11 @@ class WorkingRuns:
             none = VarianceGrid(usual, Variances(*np.zeros((3, 1))))
             return none, none, np.ones(1)
         statistics = self.table.statistics[genes]
-        by = statistics[:, bins.SUM], statistics[:, bins.SQUARES], self.start.lambda_[genes]
+        by = statistics[:, bins.SUM], statistics[:, bins.SQUARES], self.start.fit.lambda_[genes]
         some = genes[spread(_N_LEARNING, *by)]
         state = self.begin(some)
         # the scale of a constant gene is almost 0
-        variance = np.minimum(_USUAL / self.start.scale[some], LARGEST)
+        variance = np.minimum(_USUAL / self.start.fit.scale[some], LARGEST)
         of_genes = VarianceGrid(usual, Variances(variance, variance, np.full(len(some), 0.5)), samples)
         covariances, typical = of_genes.covariances, of_genes.at(of_genes.variances.mean())
         iterate(self.problem, state, covariances, _FIRST, STILL)

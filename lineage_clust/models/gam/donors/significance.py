@@ -52,9 +52,7 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
         return np.zeros(fit.sums.n_genes), np.ones(fit.sums.n_genes)
     inverse, modes, weights = modes_of(contrast, fit.determined)
     products = fit.products[:, : fit.sums.n_determined]
-    effects = np.swapaxes(inverse, 1, 2) @ products
-    if not fit.sums.known_scale:
-        effects = effects / np.sqrt(scale)[:, None, :]
+    effects = np.swapaxes(inverse, 1, 2) @ products / np.sqrt(scale)[:, None, :]
     scores = np.swapaxes(modes, 1, 2) @ effects
     statistic = np.sum(weights[:, :, None] * scores**2, axis=1).ravel()
     weights = weights.T
@@ -68,14 +66,8 @@ def modes_of(contrast: Contrast, gram: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """
     inverse = np.linalg.solve(gram, contrast.rows.T)
     covariance = contrast.rows @ inverse
-    signal, modes = _relative(contrast.expected, 0.5 * (covariance + np.swapaxes(covariance, 1, 2)))
+    whiten = np.linalg.inv(np.linalg.cholesky(0.5 * (covariance + np.swapaxes(covariance, 1, 2))))
+    values, vectors = np.linalg.eigh(whiten @ contrast.expected @ np.swapaxes(whiten, 1, 2))
+    signal = np.maximum(values, 0.0)
     ratio = STRENGTH * signal / np.maximum(signal.max(axis=1, keepdims=True), 1e-300)
-    return inverse, modes, ratio / (1 + ratio)
-
-
-def _relative(signal: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the eigenvalues of a signal relative to each covariance, and the corresponding modes of variance 1."""
-    lower = np.linalg.cholesky(covariances)
-    inverse = np.linalg.inv(lower)
-    values, vectors = np.linalg.eigh(inverse @ signal @ np.swapaxes(inverse, 1, 2))
-    return np.maximum(values, 0.0), np.swapaxes(inverse, 1, 2) @ vectors
+    return inverse, np.swapaxes(whiten, 1, 2) @ vectors, ratio / (1 + ratio)

@@ -219,7 +219,13 @@ def iterate(
     """
     covariances = np.broadcast_to(covariances, (len(state.sums), *covariances.shape[-2:]))
     if problem.functions is not None and problem.samples is None:
-        _iterate_counts(problem, state, covariances, count, still, problem.functions)
+        histogram = np.zeros((0, 0)), np.zeros((0, 0))
+        if state.histogram is not None:
+            histogram = np.ascontiguousarray(state.histogram.tails.T), state.histogram.bins
+        problem.functions.iterate_each(
+            problem.arrays, _arrays(problem, state), state.lambda_ @ problem.penalty, covariances,
+            (*histogram, values_of_bins()), count, still,
+        )  # fmt: skip
         return
     left = np.arange(len(covariances))
     state.moved = np.full(len(left), np.inf)
@@ -231,15 +237,6 @@ def iterate(
         left = left[some.moved > still]
         if len(left) == 0:
             break
-
-
-def _iterate_counts(problem, state: WorkingState, covariances, count: int, still: float, functions: ModuleType) -> None:
-    histogram = np.zeros((0, 0)), np.zeros((0, 0)), values_of_bins()
-    if state.histogram is not None:
-        histogram = np.ascontiguousarray(state.histogram.tails.T), state.histogram.bins, values_of_bins()
-    functions.iterate_each(
-        problem.arrays, _arrays(problem, state), state.lambda_ @ problem.penalty, covariances, histogram, count, still
-    )
 
 
 def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarray) -> None:
@@ -265,7 +262,11 @@ def _advance(problem: WorkingProblem, state: WorkingState, covariances: np.ndarr
     state.coefficients = state.coefficients + share[:, None] * coefficients
     state.deviations = state.deviations + share[:, None, None] * deviations
     if state.histogram is not None:
-        state.theta, state.information = _size_step(problem, state)
+        mu = problem.likelihood.link.mean(
+            predictor(problem, state.coefficients, state.deviations) + problem.nodes.offset
+        )
+        sizes = size_step(state.histogram, state.sums.T, mu, problem.nodes.weights, state.theta)
+        state.theta, state.information = sizes
 
 
 def penalties_at(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) -> np.ndarray:
@@ -273,14 +274,6 @@ def penalties_at(problem: WorkingProblem, sums: DonorSums, lambda_: np.ndarray) 
     information = np.einsum("gii->gi", sums.gram).mean(axis=1)[:, None]
     diagonal = np.minimum(lambda_ @ problem.penalty, HIGHEST_PENALTY * information) + 1e-9 * information + 1e-300
     return diagonal[:, :, None] * np.eye(diagonal.shape[1])
-
-
-def _size_step(problem: WorkingProblem, state: WorkingState) -> tuple[np.ndarray, np.ndarray]:
-    """Return theta after one Newton step of its likelihood, and the information about its logarithm."""
-    nodes = problem.nodes
-    mu = problem.likelihood.link.mean(predictor(problem, state.coefficients, state.deviations) + nodes.offset)
-    assert state.histogram is not None
-    return size_step(state.histogram, state.sums.T, mu, nodes.weights, state.theta)
 
 
 def predictor(problem: WorkingProblem, coefficients: np.ndarray, deviations: np.ndarray) -> np.ndarray:

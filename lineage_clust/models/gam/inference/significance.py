@@ -46,17 +46,10 @@ class SmoothTests:
     factors: np.ndarray | None = None
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return statistics and p-values, `(n_genes,)` each.
-
-        They are 0 and 1 where expression does not vary in enough cells, NaN for genes without a fit.
-        """
+        """Return statistics and p-values: 0 and 1 where expression does not vary, NaN for genes without a fit."""
         statistic, pvalue = np.zeros(len(self.effects)), np.ones(len(self.effects))
-        if self.effects.shape[1] > 0:
-            self._test(np.flatnonzero(self.varies), statistic, pvalue)
-        statistic[self.failed] = pvalue[self.failed] = np.nan
-        return statistic, pvalue
+        varying = np.flatnonzero(self.varies & (self.effects.shape[1] > 0))
 
-    def _test(self, varying: np.ndarray, statistic: np.ndarray, pvalue: np.ndarray) -> None:
         def test(genes: np.ndarray) -> None:
             rows = self.to_effects if self.to_effects.ndim == 2 else self.to_effects[genes]
             modes = along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
@@ -66,6 +59,8 @@ class SmoothTests:
         chunks = [varying[first : first + _CHUNK] for first in range(0, len(varying), _CHUNK)]
         with few_threads(0):  # threads of linear algebra would compete with these
             deque(in_threads(test, chunks), maxlen=0)
+        statistic[self.failed] = pvalue[self.failed] = np.nan
+        return statistic, pvalue
 
 
 def run_smooth_tests(
@@ -151,25 +146,20 @@ def along_modes(covariances: np.ndarray, effects: np.ndarray, fast: bool = False
 
 def _tail(statistic: np.ndarray, whole: np.ndarray, part: np.ndarray, residual_df: np.ndarray | None) -> np.ndarray:
     """Return `P(sum of weighted squared normals > statistic)` for `whole - 1` weights of 1 and two others, `(n_genes,)`."""
-    tails, whole = np.empty(len(statistic)), np.broadcast_to(whole, statistic.shape)
-    for fractional in (False, True):
-        genes = np.flatnonzero((part > 0) == fractional)
-        if len(genes) == 0:
-            continue
-        df = None if residual_df is None else residual_df[genes]
-        if not fractional:
-            tails[genes] = _upper_tail(statistic[genes], whole[genes], df)
-            continue
-        trace = 1 + part[genes]
-        spread = np.sqrt((1 + part[genes]) * (1 - part[genes]))
-        larger, smaller = (trace + spread) / 2, (trace - spread) / 2
-        cosines = np.cos(np.pi * (np.arange(_N_ANGULAR) + 0.5) / _N_ANGULAR)  # Gauss-Chebyshev: uniform angles
-        kinds, kind = np.unique(whole[genes] - 1, return_inverse=True)
-        shares, weights = (np.stack(both)[kind].T for both in zip(*map(_radial_nodes, kinds.tolist()), strict=True))
-        plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
-        length = 1 - shares[:, None] * (1 - plane)  # (radial, angular, gene)
-        every = _upper_tails(statistic[genes] / length, whole[genes] + 1, df)
-        tails[genes] = np.einsum("rag,rg->g", every, weights) / _N_ANGULAR
+    whole = np.broadcast_to(whole, statistic.shape)
+    tails, genes = _upper_tail(statistic, whole, residual_df), np.flatnonzero(part > 0)
+    if len(genes) == 0:
+        return tails
+    df, part, whole = None if residual_df is None else residual_df[genes], part[genes], whole[genes]
+    spread = np.sqrt((1 + part) * (1 - part))
+    larger, smaller = (1 + part + spread) / 2, (1 + part - spread) / 2
+    cosines = np.cos(np.pi * (np.arange(_N_ANGULAR) + 0.5) / _N_ANGULAR)  # Gauss-Chebyshev: uniform angles
+    kinds, kind = np.unique(whole - 1, return_inverse=True)
+    shares, weights = (np.stack(both)[kind].T for both in zip(*map(_radial_nodes, kinds.tolist()), strict=True))
+    plane = 0.5 * (larger + smaller) + 0.5 * cosines[:, None] * (larger - smaller)
+    length = 1 - shares[:, None] * (1 - plane)  # (radial, angular, gene)
+    every = _upper_tails(statistic[genes] / length, whole + 1, df)
+    tails[genes] = np.einsum("rag,rg->g", every, weights) / _N_ANGULAR
     return tails
 
 

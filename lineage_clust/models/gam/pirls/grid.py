@@ -112,7 +112,8 @@ def make_grid(
     along_offset, offset_nodes = _offset_shares(offset, weights, tolerance, powers)
     pieces, columns, coordinate = _pieces(bands, design)
     n_pieces = int(pieces.max()) + 1
-    degree = _degree(bands)
+    n_used = int(np.count_nonzero(bands.values[:1000], axis=1).max(initial=1))
+    degree = min(n_used - 1, _HIGHEST_DEGREE)  # of the splines
     n_along = max(n_nodes_for(steep, tolerance), 2, degree + 1)
     found = _along_pieces(bands.values, coordinate, pieces, n_along, degree, tolerance)
     if found is None:
@@ -208,12 +209,6 @@ def _error(points: np.ndarray, carried: np.ndarray, nodes: np.ndarray, powers: t
     errors = (shares @ function(nodes) / function(points) - 1 for function in functions)
     expected = carried * np.exp(powers[0] * (points - points[0]))
     return float(np.sqrt(max(expected @ error**2 for error in errors) / expected.sum()))
-
-
-def _degree(bands: Bands) -> int:
-    """Return the degree of the splines, from the number of columns per row."""
-    used = int(np.count_nonzero(bands.values[:1000], axis=1).max(initial=1))
-    return min(used - 1, _HIGHEST_DEGREE)
 
 
 def _pieces(bands: Bands, design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

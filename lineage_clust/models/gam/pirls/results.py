@@ -36,7 +36,7 @@ def summarise(design: Design, choices: Choices, problem: Problem, state: State) 
         deviances[1][state.spread == 0] = 0.0  # but for rounding
     unknown = np.full(len(state.genes), np.nan)
     found = ChunkResult(
-        state.genes, problem.basis @ state.coefficients, np.exp(state.log_lambda), state.theta, state.information,
+        state.genes, (problem.basis @ state.coefficients).T, np.exp(state.log_lambda), state.theta, state.information,
         state.sums.sum(axis=0) / problem.total, state.converged, state.n_iter, unknown, np.ones(len(unknown)),
         deviances[0], deviances[1], unknown, unknown, None, state.quasi, state.spread, unknown,
         _dispersion(problem, state), losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total), None,
@@ -180,7 +180,7 @@ class ChunkResult:
     """Results of some genes, `(n_genes,)` unless stated otherwise."""
 
     genes: np.ndarray
-    coefficients: np.ndarray  # (n_columns, n_genes)
+    coefficients: np.ndarray  # (n_genes, n_columns)
     lambda_: np.ndarray
     theta: np.ndarray
     information: np.ndarray
@@ -208,19 +208,16 @@ def collected(parts: list[ChunkResult], failed: dict[int, str], cells: Cells, fo
     n_genes, n_columns = len(found[0]), len(design.penalty)
     every = np.concatenate([part.genes for part in parts]) if parts else np.zeros(0, dtype=int)
 
-    def gather(name, fill=np.nan):
-        values = np.full(n_genes, fill)
+    def gather(name, fill=np.nan, shape=()):
+        values = np.full((n_genes, *shape), fill)
         if parts:
             values[every] = np.concatenate([getattr(part, name) for part in parts])
         return values
 
-    coefficients = np.full((n_columns, n_genes), np.nan)
-    inferred = any(part.covariances is not None for part in parts)
-    matrices = np.full((n_genes if inferred else 0, n_columns, n_columns), np.nan)
-    for part in parts:
-        coefficients[:, part.genes] = part.coefficients
-        if part.covariances is not None:
-            matrices[part.genes] = part.covariances
+    coefficients = np.ascontiguousarray(gather("coefficients", shape=(n_columns,)).T)
+    matrices = np.zeros((0, n_columns, n_columns))
+    if any(part.covariances is not None for part in parts):
+        matrices = gather("covariances", shape=(n_columns, n_columns))
     deviance, null_deviance = gather("deviance"), gather("null_deviance")
     converged = gather("converged", 0.0).astype(bool)
     with np.errstate(divide="ignore", invalid="ignore"):
