@@ -82,10 +82,7 @@ class Family:
         return self.name in ("gamma", "inverse_gaussian")
 
     def without_likelihood(self, y: np.ndarray) -> np.ndarray:
-        """Return which genes `(n_genes,)` of `y` `(n_cells, n_genes)` contain zeros outside the support of the family.
-
-        Their trends are fitted from mean and variance alone, by quasi-likelihood.
-        """
+        """Return which genes contain zeros outside the support of the family; they are fitted by quasi-likelihood."""
         return np.asarray((y <= 0).any(axis=0)) if self.positive else np.zeros(y.shape[1], dtype=bool)
 
     def best_loss(self, y: np.ndarray, level: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:

@@ -50,12 +50,10 @@ GAM_CONSTRAINTS: Constraints = {
     "n_jobs": Checked(lambda _, value: check_jobs(value)),
     "max_iter": positive_integer(),
 }
-"""Constraints on the parameters of GAM."""
 
 CONDITION_CONSTRAINTS: Constraints = {
     name: GAM_CONSTRAINTS[name] for name in ("dispersion", "discretize", "tolerance", "n_jobs", "max_iter")
 }
-"""Constraints on the parameters of ConditionGAM."""
 
 
 def check_parameters(model: Any) -> None:

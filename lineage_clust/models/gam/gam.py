@@ -19,16 +19,8 @@ from ...utils.types import Matrix, Seed
 from ..families import FAMILIES
 from ..linked import LinkedModel
 from ..links import LINKS
+from . import checks
 from .any_family import fit_family
-from .checks import (
-    check_groups,
-    check_offset,
-    check_parameters,
-    check_penalty,
-    check_targets,
-    check_weights,
-    of_used,
-)
 from .design import make_design
 from .estimates import store, subset
 from .pirls.problem import Cells, Choices, Likelihood
@@ -249,18 +241,18 @@ class GAM(LinkedModel):
         return few_threads(0 if closed_form else np.inf)
 
     def _fitting(self, X, y, sample_weight, penalty, offset, groups) -> Fit:
-        check_parameters(self)
+        checks.check_parameters(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
-        y, single = check_targets(y, X.shape[0])
-        weights = check_weights(sample_weight, X)
-        penalty = check_penalty(penalty, X.shape[1])
-        offset = check_offset(offset, X.shape[0])
+        y, single = checks.check_targets(y, X.shape[0])
+        weights = checks.check_weights(sample_weight, X)
+        penalty = checks.check_penalty(penalty, X.shape[1])
+        offset = checks.check_offset(offset, X.shape[0])
         likelihood, choices = self._options
         self._link = likelihood.link
-        groups = check_groups(self, likelihood.link.name, groups, weights > 0)
+        groups = checks.check_groups(self, likelihood.link.name, groups, weights > 0)
         if likelihood.closed_form and not isinstance(y, BlockedExpression):
             y = BlockedExpression(y, keeps_totals=False)
-        weights, X, y, offset = of_used(weights, X, y, offset)
+        weights, X, y, offset = checks.of_used(weights, X, y, offset)
         keep_sparse = likelihood.closed_form or self.discretize is not False
         design = make_design(X, penalty, weights, self.fit_intercept, keep_sparse)
         result = yield from fit_family(Cells(design, weights, offset, likelihood, choices), y, groups)

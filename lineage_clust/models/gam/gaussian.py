@@ -126,18 +126,16 @@ def _with_donors(result, donors, design, sums: CentredSums, gram, tested, untest
     explained = 1 - np.divide(deviance, null, out=np.ones_like(deviance), where=null > 0)
     # the population trend may fit the cells poorly, if most of them are from one donor
     explained = np.maximum(explained, 0.0)
-    statistic, pvalue = donors.statistics["trend"].copy(), donors.pvalues["trend"].copy()
+    statistic, pvalue = donors.statistics["trend"], donors.pvalues["trend"]
     statistic[~tested], pvalue[~tested] = 0.0, 1.0
     statistic[untestable] = pvalue[untestable] = np.nan
-    by_gene = [values.copy() for values in (donors.lambda_, donors.edf, donors.scale, explained)]
-    for values in (coefficients.T, *by_gene):
+    for values in (coefficients.T, donors.lambda_, donors.edf, donors.scale, explained):
         values[failed] = np.nan
-    converged = donors.converged.copy()
-    converged[failed] = False
-    lambda_, edf, scale, explained = by_gene
+    donors.converged[failed] = False
     return replace(
-        result, coefficients=coefficients, lambda_=lambda_, edf=edf, scale=scale, deviance_explained=explained,
-        converged=converged, posterior=donors.posterior, tests=(statistic, pvalue), donors=donors,
+        result, coefficients=coefficients, lambda_=donors.lambda_, edf=donors.edf, scale=donors.scale,
+        deviance_explained=explained, converged=donors.converged, posterior=donors.posterior,
+        tests=(statistic, pvalue), donors=donors,
     )  # fmt: skip
 
 
@@ -145,11 +143,9 @@ def _with_donors(result, donors, design, sums: CentredSums, gram, tested, untest
 class CentredSums:
     """Sums over the cells of expression minus the offset and, if the design has a constant, minus each gene's mean.
 
-    products, by_group : `Z'Wy`, `(n_columns, n_genes)`, and `Z_d'Wy`, `(n_groups, n_columns, n_genes)`.
-    grams : `Z_d'WZ_d`, `(n_groups, n_columns, n_columns)`.
+    products, by_group, grams : `Z'Wy`, `Z_d'Wy` and `Z_d'WZ_d`; genes are the last axis, and groups the first.
     squares, deviance, level : `(n_genes,)`: `y'Wy`, around the mean (exactly 0 for a constant gene), subtracted values.
-    skewness, kurtosis : `(n_genes,)` skewness and excess kurtosis of the same; 0 with an offset, which would need further
-        sums.
+    skewness, kurtosis : Of the same; kurtosis is excess. They are 0 with an offset, which would need further sums.
     failed, found : Reasons by position, and numbers of expressing cells as in :func:`lineage_clust.models.notes.notes_on`.
     picked : `(n_picked, n_genes)` expression of selected cells.
     """

@@ -29,13 +29,9 @@ class PooledPosterior:
     deviations : `(n_draws, n_columns, n_genes)` coefficients of each fit minus their mean.
     residual_df : Residual degrees of freedom of a fit with known pseudotime.
 
-    With m samples, the mean W of their variances and the variance B between them, the variance is ``T = W + (1 + 1/m)
-    B`` [1]_. Quantiles are those of a t distribution with the degrees of freedom of [2]_.
-
-    References
-    ----------
-    .. [1] Rubin (1987). Multiple Imputation for Nonresponse in Surveys. Wiley, section 3.1.
-    .. [2] Barnard & Rubin (1999). Small-sample degrees of freedom with multiple imputation. Biometrika 86, 948-955.
+    With m samples, the mean W of their variances and the variance B between them, the variance is ``T = W + (1 + 1/m) B``
+    (Rubin 1987, Multiple Imputation for Nonresponse in Surveys, section 3.1). Quantiles are those of a t distribution with
+    the degrees of freedom of Barnard & Rubin (1999), Biometrika 86, 948-955.
     """
 
     within: list[Posterior]
@@ -59,11 +55,9 @@ class PooledPosterior:
         return stats.t.ppf(0.5 + level / 2, np.maximum(df, 1.0))
 
     def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
-        """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
+        """Yield posterior samples of the coefficients minus their estimates; `unconditional` as in the fits.
 
         Errors of pseudotime affect all genes together, so that in each sample all genes deviate towards the same fits.
-
-        unconditional : Sample the smoothing parameters too, where their posterior is known.
         """
         number = len(self.within)
         sources = [one.draws(generator, n_draws, unconditional) for one in self.within]

@@ -176,11 +176,9 @@ def session() -> Session:
 
 
 class GeneFitter:
-    """Fits of genes by mgcv; the basis of the first gene is stored, because all genes share it.
+    """Fits of genes by mgcv; the basis of the first gene is stored, serialised by R, because all genes share it.
 
-    family, link : See :mod:`lineage_clust.models.families` and :mod:`lineage_clust.models.links`.
-    arguments : Arguments of the R function `fit` other than `y`.
-    smooth : bytes. The basis, serialised by R.
+    `arguments` are those of the R function `fit` other than `y`.
     """
 
     def __init__(self, r: Session, family, link, arguments: dict):

@@ -54,12 +54,9 @@ _GAMMA = 1.4  # penalty per degree of freedom in pyGAM's GCV and UBRE
 
 @dataclass(frozen=True)
 class Recipe:
-    """Specification shared by the models of all genes.
+    """Specification shared by the models of all genes, in pyGAM's names.
 
-    distribution, link : pyGAM's names.
-    expectile : Level, or `None`.
-    term : Arguments of `pygam.s`, without `lam`.
-    options : `max_iter`, `tol` and `fit_intercept` of the model.
+    term, options : Arguments of `pygam.s`, without `lam`; `max_iter`, `tol` and `fit_intercept` of the model.
     candidates : Candidate smoothing parameters, each with one value per penalty.
     """
 
@@ -223,7 +220,6 @@ RECIPE_CONSTRAINTS: Constraints = {
     "max_iter": positive_integer(),
     "tol": number("a positive number", lambda value: value > 0),
 }
-"""Constraints on the parameters of PyGAM."""
 
 
 def fit_gene(recipe: Recipe, times, weights, offset, y) -> SimpleNamespace:

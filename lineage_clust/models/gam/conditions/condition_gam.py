@@ -15,17 +15,7 @@ from ....utils.checking import MOST_CONDITIONS
 from ....utils.types import Matrix, Predicted
 from ...families import FAMILIES
 from ...links import LINKS, Link
-from ..checks import (
-    CONDITION_CONSTRAINTS,
-    check_condition_parameters,
-    check_covariates,
-    check_offset,
-    check_penalty,
-    check_targets,
-    check_weights,
-    of_used,
-    used_labels,
-)
+from .. import checks
 from ..gam import GAM
 from .fit import fit_conditions
 
@@ -113,7 +103,7 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
     ((50, 30), True)
     """
 
-    _constraints = CONDITION_CONSTRAINTS
+    _constraints = checks.CONDITION_CONSTRAINTS
     _link: Link
 
     def __init__(
@@ -185,22 +175,22 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
         NoTrendError
             If every gene fails (a `ValueError`).
         """
-        check_condition_parameters(self)
+        checks.check_condition_parameters(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
-        y, single = check_targets(y, X.shape[0])
-        weights = check_weights(sample_weight, X)
-        penalty, offset = check_penalty(penalty, X.shape[1]), check_offset(offset, X.shape[0])
+        y, single = checks.check_targets(y, X.shape[0])
+        weights = checks.check_weights(sample_weight, X)
+        penalty, offset = checks.check_penalty(penalty, X.shape[1]), checks.check_offset(offset, X.shape[0])
         if penalty is not None and len(penalty) != X.shape[1]:
             raise ValueError(
                 f"penalty must have a row for each of the {X.shape[1]} columns of X; got shape {penalty.shape}. Pass "
                 "covariates as covariates=, not as columns of X."
             )
-        terms = check_covariates(covariates, X.shape[0])
+        terms = checks.check_covariates(covariates, X.shape[0])
         codes, names = self._coded(conditions, weights > 0)
         donors, names_of_donors = None, np.array([""])
         if groups is not None:
-            donors, names_of_donors = used_labels("groups", groups, weights > 0, sort=True)
-        weights, X, y, offset, terms = of_used(weights, X, y, offset, terms)
+            donors, names_of_donors = checks.used_labels("groups", groups, weights > 0, sort=True)
+        weights, X, y, offset, terms = checks.of_used(weights, X, y, offset, terms)
         if terms is not None:
             terms = terms - np.average(terms, axis=0, weights=weights)
             terms = terms[:, np.ptp(terms, axis=0) > 0]
@@ -294,7 +284,7 @@ class ConditionGAM(MultiOutputMixin, BaseEstimator):
 
     def _coded(self, conditions: ArrayLike, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the codes of the conditions of used cells, and the labels, the reference first."""
-        codes, names = used_labels("conditions", conditions, used, sort=True)
+        codes, names = checks.used_labels("conditions", conditions, used, sort=True)
         if not 2 <= len(names) <= MOST_CONDITIONS:
             raise ValueError(
                 f"conditions has {counted(len(names), 'label')} ({quoted(names)}) in cells of positive "

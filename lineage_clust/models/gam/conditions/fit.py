@@ -37,11 +37,8 @@ _CONFOUNDED = 1e-8  # minimum fraction of a covariate's variance within conditio
 class ConditionFit:
     """Curves of all genes in every condition, with tests of their differences.
 
-    sums : Sums over the cells and the assignment of samples to conditions and donors.
-    curves : Coefficients, posterior and tests.
     level : `(n_genes,)` value subtracted from expression before fitting.
     table : One row per sample: `condition` and `donor` (codes) and `n_cells`.
-    note : Notes on genes that are fitted poorly.
     failed : Reasons by position, for genes without a finite fit.
     """
 

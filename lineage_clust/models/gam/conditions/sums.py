@@ -21,11 +21,9 @@ class ConditionSums:
     """Sufficient statistics of the curves of conditions and of the samples' deviations from them.
 
     by_sample : Sums with samples treated as uncorrelated.
-    samples : Assignment of samples to conditions and donors.
-    penalty : `(n_smooth, n_smooth)` penalty of one curve.
+    penalty, constant : Penalty of one curve, and coefficients of the constant function 1.
     inner : `(n_smooth, n_smooth)` matrix `H`: ``d'Hd`` is the sum of squares of a difference over the cells that inform
         it.
-    constant : `(n_smooth,)` coefficients of the constant function 1.
     n_covariates : Number of covariate columns, after those of the curves.
     """
 

@@ -15,12 +15,9 @@ class Places(NamedTuple):
     """Design at the places, which are ordered by donor, for compiled functions.
 
     starts : `(n_donors + 1,)` first place of each donor.
-    ends, columns : Last places `(n_groups,)` of groups that use the same columns of the design, and these `(n_groups,
-        width)`.
-    values : `(width, n_places)` design at the places.
-    pairs : `(n_rows, n_pairs)` the same and products of two columns.
-    row_of_pairs : `(n_places,)` row of each place.
-    indices : `(width, n_places)` positions of the columns among the coefficients of all donors.
+    ends, columns : Last places of groups that use the same columns of the design, and these `(n_groups, width)`.
+    values : `(width, n_places)` design at the places; `indices` are positions of its columns among those of all donors.
+    pairs, row_of_pairs : `(n_rows, n_pairs)` the same and products of two columns, and the row of each place.
     """
 
     starts: np.ndarray
@@ -43,11 +40,9 @@ class NodeArrays(NamedTuple):
 
 
 class Bases(NamedTuple):
-    """Bases of curves for compiled functions.
+    """Bases of curves as in WorkingProblem, and products `squared` of `curves` with themselves.
 
-    curve, curves, random : As in WorkingProblem.
-    slots : `(n_donors,)` position of each donor with donors sorted by curve.
-    squared : `(n_curves, n_columns, n_columns)` products of `curves` with themselves.
+    `slots` is the position of each donor with donors sorted by curve.
     """
 
     curve: np.ndarray

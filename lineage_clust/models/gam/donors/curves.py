@@ -23,20 +23,13 @@ class DonorSums:
     genes that share a matrix: all of them, or 1.
 
     fixed : `T`, `(n_columns, n_fixed)`: combinations of the design's columns, those determined by the cells first;
-        orthonormal over cells of equal weight. The penalty is diagonal on this basis.
-    random : `U`, `(n_columns, n_random)`: the constant and the smoothest modes of the smooth, with mean square 1.
-    gram : `T'Z'WZT`, `(n_matrices, n_fixed, n_fixed)`.
-    cross : `U'Z_d'WZ_dT`, `(n_matrices, n_donors, n_random, n_fixed)`.
-    donor_grams : `U'Z_d'WZ_dU`, `(n_matrices, n_donors, n_random, n_random)`.
-    products : `T'Z'Wy`, `(n_matrices, n_fixed, n)`.
-    donor_products : `U'Z_d'Wy`, `(n_matrices, n_donors, n_random, n)`.
-    squares : `y'Wy`, `(n_matrices, n)`.
-    n_cells : Effective number of cells, to which the weights are scaled to sum.
-    n_determined : Number of columns of `T` that the cells determine.
-    means : `(n_random - 1,)` means of the modes over the cells.
-    each : Whether each gene has matrices of its own.
-    compiles : Whether there are enough of such genes for compiled loops.
-    known_scale : Whether the residual variance is 1, as implied by the weights, or estimated.
+    orthonormal over cells of equal weight. The penalty is diagonal on this basis. random : `U`, `(n_columns, n_random)`: the
+    constant and the smoothest modes of the smooth, with mean square 1. gram, products, squares : `T'Z'WZT`, `T'Z'Wy` and
+    `y'Wy`. cross, donor_grams, donor_products : `U'Z_d'WZ_dT`, `U'Z_d'WZ_dU` and `U'Z_d'Wy`; donors are the second axis.
+    n_cells, n_determined : Effective number of cells, to which the weights are scaled to sum, and number of columns of `T`
+    that the cells determine. means : `(n_random - 1,)` means of the modes over the cells. each, compiles : Whether each gene
+    has matrices of its own, and whether there are enough of such genes for compiled loops. known_scale : Whether the
+    residual variance is 1, as implied by the weights, or estimated.
     """
 
     fixed: np.ndarray
@@ -126,10 +119,8 @@ class DonorSums:
 class TurnedSums:
     """Sums in coordinates in which the modes of a donor's curve are independent both a priori and a posteriori.
 
-    sums : Sums before the change of coordinates.
     information : `(n_matrices, n_donors, n_modes)`: that of the cells about each mode of a donor's curve.
-    cross, products, level : Products of the modes with the columns of `T`, with expression and with the constant,
-        `(n_matrices, n_donors, n_modes, ...)`.
+    cross, products, level : Products of the modes with the columns of `T`, with expression and with the constant.
     """
 
     sums: DonorSums
@@ -178,12 +169,9 @@ class TurnedSums:
 
 @dataclass(frozen=True)
 class WithCurves:
-    """Sums after eliminating the donors' curves, which contribute to `V`.
+    """Sums after eliminating the donors' curves, which contribute to `V`, as in `AtCovariance`.
 
-    sums : Original sums.
-    gram, products, squares : `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
     level, cross, level_products : `1'V^-1 1`, `1'V^-1 X` and `1'V^-1 y` of each donor.
-    log_determinant : `(n_matrices,)` log determinant of `V`.
     """
 
     sums: DonorSums
@@ -238,11 +226,9 @@ class WithCurves:
 
 @dataclass(frozen=True)
 class AtCovariance:
-    """Generalised least squares for a given covariance of the donors' coefficients.
+    """Generalised least squares for a given covariance of the donors' coefficients: ``X'V^-1X``, ``X'V^-1y`` and so on.
 
-    sums : Original sums.
-    gram, products, squares : `X'V^-1X`, `X'V^-1y` and `y'V^-1y`, with `X = ZT`.
-    log_determinant : `(n_matrices,)` log determinant of `V`.
+    `sums` are the original ones, `X = ZT`, and `log_determinant` is that of `V`.
     """
 
     sums: DonorSums

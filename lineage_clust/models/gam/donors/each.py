@@ -83,9 +83,7 @@ class CompiledSums(NamedTuple):
 class EachSums:
     """Sums of genes with matrices of their own, in independent modes of the donors' curves; for compiled loops.
 
-    sums : Sums of the genes.
-    shape : Covariance of the modes of the donors' curves.
-    for_scores : Whether `scores` is called.
+    `shape` is the covariance of these modes; `for_scores` is whether `scores` is called.
     """
 
     def __init__(self, sums: DonorSums, shape: np.ndarray, functions: ModuleType, for_scores: bool = False):

@@ -87,12 +87,10 @@ class DonorFit:
 
     coefficients : `(n_columns, n_genes)`.
     lambda_, edf, scale : As in a fit of cells, averaged over the variances between donors.
-    shift_variance, curve_variance : Variances between donors (or samples) of the level and of the curve around it, averaged
-        over the cells.
-    posterior : Posterior of the coefficients.
+    shift_variance, curve_variance, shared : Variances between donors (or samples) of the level and of the curve around it,
+        averaged over the cells, and their fraction that the samples of one donor share.
     statistics, pvalues : By name of the test.
     converged : Whether the searches for the smoothing parameters converged.
-    shared : Fraction of the variances that the samples of one donor share.
     deviations : `(n_samples, n_random, n_genes)` predicted coefficients of the donors' (or samples') own curves.
     """
 
@@ -114,7 +112,6 @@ class DonorFit:
 class SharedFits:
     """Fits of genes that share their matrices, at each point of a grid of variances between donors.
 
-    sums : Sums per replicate.
     posterior : `(n_points, n_genes)` probability of each point for each gene.
     turned : Sums in independent modes, for uncorrelated samples, or `None`. Consecutive grid points with the same variance of
         curves share sums.

@@ -25,14 +25,9 @@ class DonorNodes:
     """Nodes at which means are evaluated, ordered by donor.
 
     order : `(n_nodes,)` position of each node in the grid.
-    of_donors : The nodes of each donor, which are consecutive.
-    grouped : Design at the nodes of each donor.
-    rows : `(n_nodes, n_columns)` rows of the design.
-    weights : `(n_nodes, 1)` sums of the cells' weights.
-    offset : `(n_nodes, 1)`.
-    total : Sum of the cells' weights.
+    of_donors, grouped : The nodes of each donor, which are consecutive, and the design at them.
+    weights, offset : `(n_nodes, 1)`; the weights are sums over cells, with the total `total`.
     exposed, most : As in :class:`lineage_clust.models.gam.pirls.problem.Problem`.
-    n_offsets : Number of consecutive nodes that differ only in their offset.
     adds_exposures : Whether offsets are included in the weights instead of the linear predictor, as in a Poisson
         family.
     """
@@ -53,9 +48,7 @@ class DonorNodes:
 class DonorTable:
     """Grid of all donors, and the sums of expression over its nodes, computed in one pass.
 
-    If there are hardly more cells than nodes, each cell is a node.
-
-    groups : `(n_cells,)` codes of the donors from 0; every donor has cells.
+    If there are hardly more cells than nodes, each cell is a node. `groups` are codes of the donors, each with cells.
     """
 
     def __init__(self, cells: Cells, groups: np.ndarray):

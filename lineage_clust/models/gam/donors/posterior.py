@@ -14,12 +14,9 @@ _BLOCK = 2_000_000  # values of the samples computed together
 
 @dataclass(frozen=True)
 class PosteriorPart:
-    """Posterior of the coefficients given the variances of the donors' shifts and curves.
+    """Posterior of the coefficients of some genes given variances between donors that are probable for these.
 
-    genes : Positions `(n,)` of the genes for which these variances are probable.
-    share : `(n,)` probabilities.
-    deviation : `(n_columns, n)` coefficients minus their mean over all variances.
-    posterior : Posterior of these genes.
+    share, deviation : `(n,)` probabilities, and `(n_columns, n)` coefficients minus their mean over all variances.
     """
 
     genes: np.ndarray

@@ -137,13 +137,9 @@ class Ended:
 
 
 class WorkingRuns:
-    """Iterative fits of genes with donors as replicates.
+    """Iterative fits of genes with donors as replicates, from sums of expression over the nodes.
 
-    problem : Problem shared by all genes.
-    table : Sums of expression over the nodes.
-    start : Where the iterations start.
-    with_donors : Whether donors vary; otherwise cells are the replicates.
-    n_jobs : Number of threads, as in `GAM`.
+    `with_donors` is whether donors vary; otherwise cells are the replicates.
     """
 
     def __init__(

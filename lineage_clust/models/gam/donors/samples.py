@@ -99,16 +99,11 @@ class Samples:
 
 
 class PairedSums:
-    """Sums of samples in modes that are independent both a priori and a posteriori.
-
-    sums : Sums per sample, of genes with matrices of their own.
-    shape : Covariance of the modes of the curves.
-    samples : Assignment of samples to donors.
-    n_columns : Number of leading columns of `T` in fits.
+    """Sums per sample, of genes with matrices of their own, in modes that are independent both a priori and a posteriori.
 
     The deviation of a sample is the sum of one of its own and one that the samples of a donor share. The former are
     eliminated first, in coordinates in which they are independent; for the latter there is one small system per donor
-    instead of one of all its samples.
+    instead of one of all its samples. Fits use the leading `n_columns` columns of `T`.
     """
 
     def __init__(self, sums: DonorSums, shape: np.ndarray, samples: Samples, n_columns: int):

@@ -32,17 +32,13 @@ DEEP = 25.0  # decrease of a linear predictor below 0 and below its maximum, bey
 class WorkingProblem:
     """Quantities shared by all genes.
 
-    nodes : Nodes of all donors.
-    smoothing : `"reml"`, `"gcv"` or a number.
     contrasts : Tested contrasts by name.
-    fixed : `T`, `(n_coefficients, n_fixed)`, see :class:`lineage_clust.models.gam.donors.curves.DonorSums`.
+    fixed, random : `T` and `U` as in :class:`.curves.DonorSums`, like `n_cells`, `n_determined` and `means`.
     curves : `(n_curves, n_columns, n_fixed)` columns of `T` as coefficients of the design, for each population curve
         (one, or one per condition).
     curve : `(n_donors,)` index of the population curve of each donor.
-    random : `U`, see DonorSums.
     penalty : `(n_penalties, n_fixed)` diagonals of the penalties on `T`.
     unit : Divisor of the weights, after which they sum to `n_cells`.
-    n_cells, n_determined, means : As in DonorSums.
     samples : Samples if donors have several, which are correlated, and replace donors in all arrays.
     n_genes : Number of genes of the fit; few are fitted by NumPy, which is faster than to load or to compile loops.
     """
@@ -96,15 +92,14 @@ class WorkingProblem:
 
 @dataclass
 class WorkingState:
-    """Current state of the fits of some genes.
+    """Current state of the fits of some genes, which are the first axis.
 
-    sums, squares : `(n_genes, n_nodes)` sums of values, and of their squares if the scale is estimated.
-    coefficients : `(n_genes, n_fixed)` coefficients of the population curve.
-    deviations : `(n_genes, n_donors, n_random)` coefficients of the donors' deviations from it.
-    theta, information : `(n_genes,)` size of the negative binomial, and the information about its logarithm.
+    sums, squares : Sums of values at the nodes, and of their squares if the scale is estimated.
+    coefficients, deviations : Of the population curve, and `(n_genes, n_donors, n_random)` of the donors' deviations from it.
+    theta, information : Size of the negative binomial, and the information about its logarithm.
     lambda_ : `(n_genes, n_penalties)`, in units of `penalty` and for weights that sum to `n_cells`.
     histogram : Histogram of counts if the size of the negative binomial is estimated, else `None`.
-    moved : `(n_genes,)` largest change of a linear predictor in the last iteration.
+    moved : Largest change of a linear predictor in the last iteration.
     """
 
     sums: np.ndarray

@@ -27,12 +27,10 @@ class SmoothTests:
 
     effects : `(n_genes, n)` smooths in coordinates in which their weighted sum of squares over the cells is Euclidean.
     to_effects : Map from coefficients to these coordinates, `(n, n_columns)`, or one per gene.
-    posterior : Posterior of the coefficients.
-    rank, residual_df : `(n_genes,)` each, see :func:`lineage_clust.models.gam.inference.significance.smooth_test`.
+    rank, residual_df, factors : `(n_genes,)` each, see :func:`smooth_test`.
     varies : `(n_genes,)` whether expression varies, in enough cells for a test.
     failed : Positions of genes without a fit.
     fast : Whether to use compiled loops, see :func:`along_modes`.
-    factors : `(n_genes,)`, see :func:`smooth_test`; `None` = 1.
     """
 
     effects: np.ndarray

@@ -16,7 +16,7 @@ from ....expression.sums.sums import requested_cell_sums
 from . import size
 from .grid import Grid, wanted_for
 from .problem import Cells, Likelihood
-from .results import ChunkResult, collected
+from .results import collected
 from .runs import ExactFits, GridFits, refused
 
 _LINKS = ("log", "logit")
@@ -77,7 +77,12 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
         runs.append((exact, left))
         parts += exact(left, None)[0]
     if parts and cells.likelihood.estimates_size and cells.likelihood.dispersion == "shrunk":
-        theta = _shrunk_sizes(parts, Y.shape[1])
+        of_genes, *others = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("genes", "theta", "information", "means")
+        )
+        theta, order = np.ones(Y.shape[1]), np.argsort(of_genes)
+        theta[of_genes[order]] = size.shrink(*(values[order] for values in others))
         parts = [part for run, genes in runs for part in run(genes, theta)[0]]
     return collected(parts, {**failed, **exact.failed}, cells, found)
 
@@ -93,16 +98,6 @@ def _grid(cells: Cells, steep: float, always: bool) -> Grid | None:
     """Return a grid, or `None` if there is none, or hardly fewer nodes than cells (unless `always`)."""
     grid = cells.grid(cells.choices.tolerance, steep)
     return grid if grid is not None and (always or len(cells.weights) >= _WORTHWHILE * grid.n_nodes) else None
-
-
-def _shrunk_sizes(parts: list[ChunkResult], n_genes: int) -> np.ndarray:
-    """Return the sizes `(n_genes,)` of the given parts, shrunk towards their trend over mean expression."""
-    genes, theta, information, means = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("genes", "theta", "information", "means")
-    )
-    found, order = np.ones(n_genes), np.argsort(genes)
-    found[genes[order]] = size.shrink(theta[order], information[order], means[order])
-    return found
 
 
 def _refused(table: Table, likelihood: Likelihood, n_cells: int) -> dict[int, str]:

@@ -38,26 +38,21 @@ def wanted_for(family, shape: tuple[int, int]) -> Wanted:
 class Grid:
     """Nodes at which the model is evaluated, and interpolation weights of the cells.
 
-    rows : `(n_nodes, n_columns)` rows of the design.
-    offset : `(n_nodes,)`.
-    strata : `(n_nodes,)` number of the combination of covariates and group.
+    rows, offset, strata : Of each node: row of the design, offset, and number of the combination of covariates and group.
     n_offsets : Number of nodes of each place, which differ only in their offset; they are consecutive.
     shares : Interpolation weights of the cells.
     groups : `(n_nodes,)` group of each node, or `None`.
 
     Between two knots a spline is a polynomial, and the contribution of a cell's mean to the likelihood is a smooth
     function of pseudotime and offset. Such a function is interpolated from a few Chebyshev nodes, so that a sum over
-    cells equals a sum over nodes [1]_:
+    cells equals a sum over nodes (Trefethen 2013, Approximation Theory and Approximation Practice, chapters 5 and 8):
 
     ``sum_i w_i y_i f(t_i, o_i) = sum_n T_n f(t_n, o_n)``, ``T_n = sum_i w_i y_i L_n(t_i, o_i)``,
 
     with Lagrange polynomials `L_n`. Sums over cells are thus replaced by sums over nodes for any coefficients. If cells
-    are binned instead, as in mgcv's ``bam(discrete = TRUE)`` [2]_, the error decreases with the first or second power
-    of the number of nodes; here it decreases exponentially. At most about ten nodes per bend of a curve are useful.
-
-    .. [1] Trefethen (2013). Approximation Theory and Approximation Practice. SIAM, chapters 5 and 8.
-    .. [2] Wood, Li, Shaddick & Augustin (2017). Generalized additive models for gigadata: modeling the U.K. black smoke
-       network daily data. JASA 112, 1199-1210.
+    are binned instead, as in mgcv's ``bam(discrete = TRUE)`` (Wood, Li, Shaddick & Augustin 2017, JASA 112, 1199-1210), the
+    error decreases with the first or second power of the number of nodes; here it decreases exponentially. At most about ten
+    nodes per bend of a curve are useful.
     """
 
     rows: np.ndarray
@@ -256,7 +251,7 @@ def _along_pieces(
     precision = 0.1 * tolerance * np.abs(values).max(initial=1e-300)
     sorted_coordinate, piece_rows, as_they_are = coordinate[order], {}, []
     lowest, half = (np.zeros(len(ends) - 1) for _ in range(2))
-    chebyshev = _chebyshev(n_along)
+    chebyshev = -np.cos(np.pi * (np.arange(n_along) + 0.5) / n_along)
     for piece in np.flatnonzero(np.diff(ends)).tolist():
         own = sorted_coordinate[ends[piece] : ends[piece + 1]]
         lowest[piece], width = own.min(), np.ptp(own)
@@ -285,10 +280,6 @@ def _along_pieces(
     for cells, shares in as_they_are:
         along[cells] = shares
     return along, piece_rows
-
-
-def _chebyshev(count: int) -> np.ndarray:
-    return -np.cos(np.pi * (np.arange(count) + 0.5) / count)
 
 
 def _lagrange(at: np.ndarray, nodes: np.ndarray) -> np.ndarray:

@@ -35,13 +35,10 @@ _VANISHED = 30.0  # decrease of the log mean below its level
 class Values:
     """Expression of some genes: `(n_genes,)`, or `(n_nodes, n_genes)` in the order of the grouped design.
 
-    genes : Positions of the genes.
-    sums : Weighted sums of values at the nodes.
-    squares : The same for squared values, or `None` where nodes are cells or the scale is known.
+    sums, squares : Weighted sums at the nodes; those of squares are `None` where nodes are cells or the scale is known.
     total_squares : Weighted sum of squares over all cells.
     least : Sum of the losses of a saturated model, unless it is computed from `counts`.
-    most : Largest value, rescaled to offset 0.
-    spread : Weighted standard deviation of values rescaled to offset 0.
+    most, spread : Largest value, and weighted standard deviation, of values rescaled to offset 0.
     quasi : Whether the gene has values without a likelihood.
     counts : Distinct values for the negative binomial, else `None`.
     """
@@ -117,7 +114,8 @@ def begin(problem: Problem, values: Values, theta: np.ndarray | None) -> State:
     if theta is None and likelihood.estimates_size:
         theta = moment_size(values.total_squares, sums, mu, weights)
     elif theta is None:
-        theta = np.full(n_genes, likelihood.fixed_size())
+        known = 0.0 if isinstance(likelihood.dispersion, str) else likelihood.dispersion
+        theta = np.full(n_genes, 1.0 / known if known > 0 else MOST)  # not used by other families
     scale = np.ones(n_genes)
     if problem.scale_equation is not None:
         scale = problem.scale_equation.of_working_model(pearson_of(problem, values, mu, theta))

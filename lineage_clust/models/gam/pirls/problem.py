@@ -13,7 +13,6 @@ from ...families import Family
 from ...links import Link
 from ..design import Design
 from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
-from . import size
 from .grid import POWERS, Grid, make_grid
 from .grouped_design import GroupedDesign
 from .scale import ScaleEquation
@@ -44,11 +43,6 @@ class Likelihood:
     def estimates_size(self) -> bool:
         """Whether sizes of the negative binomial are estimated."""
         return self.family.name == "negative_binomial" and isinstance(self.dispersion, str)
-
-    def fixed_size(self) -> float:
-        """Return theta if it is not estimated (not used by other families)."""
-        number = not isinstance(self.dispersion, str) and self.dispersion > 0
-        return 1.0 / self.dispersion if number else size.MOST
 
     def impossible(self, eta: np.ndarray, mu: np.ndarray) -> Any:
         """Return which genes `(n_genes,)` have a predictor or mean that link or family cannot have, `False` for none."""
@@ -138,16 +132,12 @@ class Problem:
     Nodes are the cells themselves, or those of a grid over which the cells are summed.
 
     grid : The nodes in their own order.
-    grouped : Design at the nodes.
     spectrum : Demmler-Reinsch basis of the cells' gram matrix; coefficients are those of its modes.
-    weights, squared_weights : `(n_nodes, 1)` sums of the cells' weights, and of their squares.
-    offset : `(n_nodes, 1)`.
+    weights, squared_weights, offset : `(n_nodes, 1)`; the first two are sums of the cells' weights, and of their squares.
     exposed : `(n_nodes, 1)` sums of weights times squared exposures if offsets are not part of the grid; else
         `weights`.
-    most : Largest weight.
+    most, n_cells, total, total_squared : Largest weight, number of cells, sum of their weights and of the squared weights.
     constant : `(n_modes,)` coefficients of a constant, or `None`.
-    n_cells, total, total_squared : Number of cells, sum of their weights and of the squared weights.
-    smoothing : `"reml"`, `"gcv"` or a fixed lambda.
     scale_equation : For families with unknown scale, under REML.
     compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few genes.
     """

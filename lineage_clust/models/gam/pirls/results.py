@@ -34,12 +34,16 @@ def summarise(design: Design, choices: Choices, problem: Problem, state: State) 
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
     if likelihood.link.name == "log" or not problem.offset.any():
         deviances[1][state.spread == 0] = 0.0  # but for rounding
-    unknown = np.full(len(state.genes), np.nan)
+    unknown, dispersion = np.full(len(state.genes), np.nan), np.zeros(len(state.genes))
+    if likelihood.family.name == "poisson":
+        dispersion = dispersion_at_nodes(
+            state.sums, state.total_squares, state.mu, weights, problem.exposed, problem.most
+        )
     found = ChunkResult(
         state.genes, (problem.basis @ state.coefficients).T, np.exp(state.log_lambda), state.theta, state.information,
         state.sums.sum(axis=0) / problem.total, state.converged, state.n_iter, unknown, np.ones(len(unknown)),
         deviances[0], deviances[1], unknown, unknown, None, state.quasi, state.spread, unknown,
-        _dispersion(problem, state), losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total), None,
+        dispersion, losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total), None,
     )  # fmt: skip
     if choices.infers or not likelihood.family.known_scale:
         _infer(design, choices.covariance, problem, state, found)
@@ -100,15 +104,6 @@ def _infer(design: Design, covariance: str, problem: Problem, state: State, foun
     found.scale = scale if covariance == "bayes" or expectile else variance
     if problem.smoothing == "reml" and np.any(problem.penalty > 0):
         found.working = working
-
-
-def _dispersion(problem: Problem, state: State) -> np.ndarray:
-    """Return ratios of the variance to that of a Poisson distribution, `(n_genes,)`."""
-    if problem.likelihood.family.name != "poisson":
-        return np.zeros(len(state.genes))
-    return dispersion_at_nodes(
-        state.sums, state.total_squares, state.mu, problem.weights, problem.exposed, problem.most
-    )
 
 
 def _inverses(grams: np.ndarray, pulls: np.ndarray) -> np.ndarray:

@@ -16,16 +16,9 @@ _N_BISECTIONS = 50
 class ScaleEquation:
     """Stationarity condition of the REML criterion with respect to the log scale, shared by all genes.
 
-    family : Determines the normalising constant.
-    weights : ndarray of shape (n_cells,). Prior weights, treated as precisions.
-    n_unpenalized : int. Dimension of the penalty's null space, `M0`.
-
-    ``-D_p / (2 phi) + sum_i h_i(phi) - M0 / 2 = 0`` with penalised deviance `D_p`. For the inverse Gaussian and the
-    Gaussian, `h_i = 1/2`; for the gamma, ``h_i = v_i (log v_i - psi(v_i))`` with ``v_i = w_i / phi``. The sum over
-    cells is the same function of `phi` for all genes and is tabulated once.
-
-    Wood (2011). Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
-    generalized linear models. JRSS B 73(1), 3-36, eq. (4).
+    ``-D_p / (2 phi) + sum_i h_i(phi) - M0 / 2 = 0`` with penalised deviance `D_p` (Wood 2011, JRSS B 73, 3-36, eq. 4). For
+    the inverse Gaussian and the Gaussian, `h_i = 1/2`; for the gamma, ``h_i = v_i (log v_i - psi(v_i))`` with ``v_i = w_i /
+    phi``. The sum over cells is the same function of `phi` for all genes and is tabulated once.
     """
 
     def __init__(self, family: Family, weights: np.ndarray, n_unpenalized: int):

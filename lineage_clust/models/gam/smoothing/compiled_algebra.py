@@ -100,9 +100,9 @@ def project(matrices, vectors, values, scores):
 
 @compiled
 def make_tridiagonal(matrix, rows, diagonal, beside):
-    """Reduce a symmetric matrix to tridiagonal form by Householder reflections, and apply them to `rows` `(n, width)`.
+    """Reduce a symmetric matrix, of which the lower triangle is overwritten, to tridiagonal form by Householder reflections.
 
-    Only the lower triangle of the matrix is read; it is overwritten.
+    They are also applied to `rows` `(n, width)`.
     """
     n, width = rows.shape
     normal, image, along = np.zeros(n), np.zeros(n), np.zeros(width)

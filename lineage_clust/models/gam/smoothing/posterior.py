@@ -18,16 +18,14 @@ class SmoothingPosterior:
     """Posterior of the smoothing parameters of Gaussian fits that share a design, or of working linear models.
 
     spectrum : The shared Demmler-Reinsch basis, or one per gene.
-    loadings : `T'Z'Wy`, `(n_modes, n_genes)`.
-    squares : `y'Wy`, `(n_genes,)`.
+    loadings, squares : `T'Z'Wy`, `(n_modes, n_genes)`, and `y'Wy`, `(n_genes,)`.
     n_cells : Number of cells with positive weight.
     known_scale : `(n_genes,)` scale of working models; `None` = profile over the scale, by `squares` and `n_cells`.
 
     The likelihood of lambda is the restricted likelihood. The prior is uniform on the effective degrees of freedom,
-    between those of a straight line and of the whole basis. This uniform shrinkage prior [1]_ has no parameter and
-    makes the posterior proper even if the likelihood does not decrease towards complete smoothing.
-
-    .. [1] Daniels (1999). A prior for the variance in hierarchical models. Canadian Journal of Statistics 27, 567-578.
+    between those of a straight line and of the whole basis. This uniform shrinkage prior (Daniels 1999, Canadian Journal of
+    Statistics 27, 567-578) has no parameter and makes the posterior proper even if the likelihood does not decrease towards
+    complete smoothing.
     """
 
     spectrum: Spectrum
