@@ -298,7 +298,7 @@ def _put_together(
         failed={cells.genes[gene]: reason for gene, reason in sorted(fit.failed.items())},
         gaps=gaps,
         details={
-            "modes": basis @ fit.random, "own": fit.deviations[..., kept].astype(np.float32),
+            "modes": basis @ fit.random, "own": fit.curves.deviations[..., kept].astype(np.float32),
             "farthest": draws.farthest[..., kept].astype(np.float32),
         },
     )  # fmt: skip

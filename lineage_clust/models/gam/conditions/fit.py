@@ -55,11 +55,6 @@ class ConditionFit:
         return self.sums.samples
 
     @property
-    def deviations(self) -> np.ndarray:
-        """Coefficients `(n_samples, n_modes, n_genes)` of each sample's deviation from the curve of its condition."""
-        return self.curves.deviations
-
-    @property
     def random(self) -> np.ndarray:
         """Basis `(n_smooth, n_modes)` of the samples' deviations."""
         return self.sums.by_sample.random[: len(self.sums.constant)]

@@ -46,7 +46,7 @@ def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> Gen
     explained[genes] = ended.of("explained")
     if theta is not None:
         theta = theta.copy()
-        theta[genes] = ended.theta
+        theta[genes] = np.concatenate([state.theta for state in ended.states])
     if dispersion is not None:
         dispersion = np.zeros(n_genes)
         dispersion[genes] = np.nan_to_num(ended.of("dispersion"))

@@ -130,11 +130,6 @@ class Ended:
             deviations=np.moveaxis(deviations, 0, -1), **{name: of_all(self.of(name)) for name in names},
         )  # fmt: skip
 
-    @property
-    def theta(self) -> np.ndarray:
-        """Sizes of the negative binomial, `(n,)`."""
-        return np.concatenate([state.theta for state in self.states])
-
 
 class WorkingRuns:
     """Iterative fits of genes with donors as replicates, from sums of expression over the nodes.

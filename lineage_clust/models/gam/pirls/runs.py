@@ -57,6 +57,7 @@ class GridFits:
         pieces = np.array_split(positions, n_pieces) if n_pieces else []
         n_jobs, ours = self.cells.choices.n_jobs, compiled_loops(self.problem) is not None
 
+        @np.errstate(all="ignore")
         def fit(positions: np.ndarray) -> tuple[ChunkResult | None, np.ndarray]:
             values = self._values(self.genes[positions], positions)
             return _fitted(self.cells, self.problem, values, theta, self.check)
@@ -65,7 +66,6 @@ class GridFits:
         missed = [some for _, some in found]
         return [part for part, _ in found if part is not None], np.concatenate([genes[:0], *missed])
 
-    @np.errstate(all="ignore")
     def _values(self, genes: np.ndarray, positions: np.ndarray) -> Values:
         table, total, at = self.table, self.problem.total, self.problem.order
         statistics = table.statistics[positions]
@@ -122,11 +122,11 @@ class ExactFits:
         cells = self.cells
         return make_problem(cells, grid_of_cells(cells.design, cells.weights, cells.offset), None, False)
 
+    @np.errstate(all="ignore")
     def _fit(self, matrix, genes: np.ndarray, theta: np.ndarray | None, columns: np.ndarray):
         values = self._values(genes[columns], dense_columns(matrix, columns, self.problem.order))
         return _fitted(self.cells, self.problem, values, theta)
 
-    @np.errstate(all="ignore")
     def _values(self, genes: np.ndarray, y: np.ndarray) -> Values:
         family, link, weights = self.cells.likelihood.family, self.cells.likelihood.link, self.problem.weights[:, 0]
         scaled = y / link.mean(self.problem.offset) if link.name == "log" else y
@@ -139,7 +139,6 @@ class ExactFits:
         )  # fmt: skip
 
 
-@np.errstate(all="ignore")
 def _fitted(
     cells: Cells, problem: Problem, values: Values, theta: np.ndarray | None, check: Check | None = None
 ) -> tuple[ChunkResult | None, np.ndarray]:

@@ -167,7 +167,7 @@ def test_curves_of_samples_lie_between_the_conditions_and_their_own_cells():
     own = np.flatnonzero(donors == fit.samples.donor[sample])
     assert fit.samples.condition[sample] == 0
     seen = Y[own].mean(axis=0) - fit.curve(basis[own], 0).mean(axis=1)
-    predicted = (basis[own] @ fit.random @ fit.deviations[sample]).mean(axis=0)
+    predicted = (basis[own] @ fit.random @ fit.curves.deviations[sample]).mean(axis=0)
     assert np.corrcoef(seen, predicted)[0, 1] > 0.95
     assert np.abs(predicted).mean() < np.abs(seen).mean()
 

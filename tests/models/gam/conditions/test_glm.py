@@ -67,7 +67,7 @@ def test_differences_are_found_and_donors_are_none(paired):
     assert np.all(found[0] < -3)
     assert np.all(found[1] > 3)
     assert np.all(error < 4)
-    assert fit.deviations.shape == (len(fit.samples), fit.random.shape[1], Y.shape[1])
+    assert fit.curves.deviations.shape == (len(fit.samples), fit.random.shape[1], Y.shape[1])
     assert np.median(fit.curves.shared[3:]) > 0.6 if paired else np.all(fit.curves.shared == 0)
 
 
