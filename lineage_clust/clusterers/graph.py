@@ -145,9 +145,10 @@ class GraphClusterer(FittedClusters):
     the correlation of their means, corrected for noise, is small. The two least distinct of many communities are merged
     again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of
     three, or have a gap between them (a connectivity below 0.05), and no cluster can be divided into two distinct ones,
-    they are *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in which
-    boundaries are arbitrary. It is divided in two again and again by k-means, as long as the two are distinct by support
-    and correlation and the division explains enough variance. This share hardly depends on the sample of cells, and
+    nor into two of more than one row as a continuum is divided, since a graph of few rows cannot tell whether two are
+    distinct, they are *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in
+    which boundaries are arbitrary. It is divided in two again and again by k-means, as long as the two are distinct by
+    support and correlation and the division explains enough variance. This share hardly depends on the sample of cells, and
     further divisions leave other boundaries as they are, so that partitions of similar data agree. The last divisions
     must also explain 28 % of the variance within their cluster: the rows of a group that deviate from its mean in many
     directions stay together [8]_. Finally, rows move to the nearest mean, or merged clusters that would not be divided

@@ -40,6 +40,10 @@ class _Division(NamedTuple):
     explained: float
     within: float
 
+    def least_rows(self, labels: np.ndarray) -> int:
+        """Return the number of rows of the smaller of the two, with the labels `(n_rows,)` that are divided."""
+        return min(self.second.sum(), (labels == self.cluster).sum() - self.second.sum())
+
 
 def finest_groups(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the groups from which clusters are merged: refined communities, at most 60.
@@ -78,9 +82,10 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
     """Return the clear groups of the rows if there are any, else the parts of the continuum, or overlapping groups.
 
     Groups are clear, whatever their sizes, if all pairs are distinct by a factor of three, or have a gap between them, and
-    none of them can be divided into two that are distinct. In a continuum, boundaries are arbitrary. It is divided in two
-    again and again, because the partitions of similar data then agree even if their numbers differ: a further division leaves
-    all other boundaries as they are.
+    none of them can be divided into two that are distinct, nor, since a graph of few rows cannot tell whether two are
+    distinct, into two of more than one row as a continuum is divided. In a continuum, boundaries are arbitrary. It is
+    divided in two again and again, because the partitions of similar data then agree even if their numbers differ: a
+    further division leaves all other boundaries as they are.
 
     finest : Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     """
@@ -89,6 +94,8 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
         if not _clear(material, path[n_clusters], bounds):
             continue
         divisions = _divisions(material, path[n_clusters], range(n_clusters))
+        if any(_is_lasting(one, bounds) and one.least_rows(path[n_clusters]) > 1 for one in divisions):
+            continue
         following = min(divisions, key=lambda one: one.pairs.blur(bounds).max(), default=None)
         if following is None or following.pairs.blur(bounds).max() > 1:
             partitions = [path[n] for n in sorted(path) if n <= n_clusters]
@@ -185,7 +192,12 @@ def _is_final(material: Material, labels: np.ndarray, bounds: Bounds) -> bool:
     if support < bounds.support or correlation > bounds.correlation:
         return False
     divisions = _divisions(material, labels, range(labels.max() + 1))
-    return not any(_is_made(one, bounds) and _has_direction(one, bounds) for one in divisions)
+    return not any(_is_lasting(one, bounds) for one in divisions)
+
+
+def _is_lasting(division: _Division, bounds: Bounds) -> bool:
+    """Return whether a part of a continuum is divided, also if its parts are not divided further."""
+    return _is_made(division, bounds) and _has_direction(division, bounds)
 
 
 def _found(

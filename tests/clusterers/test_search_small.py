@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from lineage_clust import GraphClusterer
+from lineage_clust import GraphClusterer, TrendClusterer
+from lineage_clust.datasets import bone_marrow
 
 from .shapes import TIME, bumps, noisy
 
@@ -47,3 +48,24 @@ def test_modules_smaller_than_a_neighbourhood_are_told_apart_from_similar_ones(s
     peaks = np.array([0.2, 0.24, 0.7, 0.74])[:, None]
     X, draws, truth = noisy(np.exp(-(((TIME - peaks) / 0.05) ** 2)), (200, 10, 60, 5), noise, seed=seed)
     assert adjusted_rand_score(truth, GraphClusterer(random_state=0).fit(X, draws=draws).labels_) == 1
+
+
+@pytest.mark.parametrize(
+    "seed, n_genes, falls, peaks",
+    [(9, 40, ["Malat1", "Rpl4"], ["Pkm2", "Actb", "Mpo"]), (0, 80, ["Srgn", "Vim"], ["Psmb8", "Arhgdib", "Ly6e"]),
+     (3, 80, ["Malat1", "Rpl4", "Lgals1"], ["Coro1a", "Pkm2", "Ly6e"])],
+)  # fmt: skip
+def test_clear_groups_of_few_genes_are_not_such_as_a_continuum_would_be_divided(seed, n_genes, falls, peaks):
+    """Genes with a peak and genes that fall were one group beside those that rise, though their trends hardly correlate."""
+    adata = bone_marrow()
+    genes = list(np.random.default_rng(seed).choice(varying(adata), n_genes, replace=False))
+    clusters = TrendClusterer(random_state=0).fit(adata, genes=genes, lineage="Ery").gene_table_["cluster"]
+    found = [set(clusters[names]) for names in (falls, peaks)]
+    assert [len(labels) for labels in found] == [1, 1]
+    assert found[0] != found[1]
+
+
+def varying(adata):
+    """Return the genes that change along the erythroid lineage."""
+    table = TrendClusterer(random_state=0).fit(adata, lineage="Ery").gene_table_
+    return table.index[table["cluster"] >= 0]
