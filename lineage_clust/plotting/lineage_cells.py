@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import counted
 from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
-from .genes.cells import some_cells
+from .genes.gene import some_cells
 from .parts.checking import axes_for, check_figure
 from .parts.colors import colors_by_lineage
 from .parts.grids import grid_of_panels

@@ -15,7 +15,7 @@ from ..lineage.columns import column_of
 from ..results.binning import binned_cells
 from ..results.result import FitResult
 from ..trends.side_by_side import names_along
-from .genes.cells import cell_colors
+from .genes.gene import cell_colors
 from .parts.strips import Strip, covariate_strips
 
 if TYPE_CHECKING:
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 _N_BINS = 40  # of the cells beside a heatmap
 
 
-def strips_of(result: FitResult, adata: AnnData | None, covariate_key: Any, cmap: Any = "viridis") -> list[Strip]:
+def _need_cells(what: str, adata: AnnData | None) -> None:
+    if adata is None:
+        raise ValueError(f"{what} needs the cells: pass adata= as well (a fitted clusterer does not store them).")
+
+
+def strips_of(result: FitResult, adata: Any, covariate_key: Any, cmap: Any = "viridis") -> list[Strip]:
     """Return the strips of covariates."""
     if covariate_key is None:
         return []
-    if adata is None:
-        raise ValueError("covariate_key needs the cells: pass adata= as well (a fitted clusterer does not store them).")
+    _need_cells("covariate_key", adata)
     annotations = read_annotations(adata, covariate_key, names_along(result.grid_lineage), result.reader)
     return covariate_strips(annotations, result.pseudotime, result.grid_lineage, cmap)
 
@@ -81,10 +85,9 @@ def names_in(genes: Any) -> list:
     return list(genes)
 
 
-def colors_of_cells(adata: AnnData | None, key: str) -> Strip:
+def colors_of_cells(adata: Any, key: str) -> Strip:
     """Return the colours of all cells by a column of obs."""
-    if adata is None:
-        raise ValueError("color needs the cells: pass adata= as well (a fitted clusterer does not store them).")
+    _need_cells("color", adata)
     return cell_colors(key, column_of(adata, key, "color"), adata.uns.get(f"{key}_colors"))
 
 
@@ -99,12 +102,8 @@ class Columns:
 
 
 def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Columns:
-    """Return the columns with the cells' mean expression in bins, scaled as the trends, added after those of all lineages.
-
-    Bins without cells are interpolated.
-    """
-    if adata is None:
-        raise ValueError("cells=True needs the cells: pass adata= as well (a fitted clusterer does not store them).")
+    """Return the columns followed by the cells' expression in bins, scaled as the trends; empty bins are interpolated."""
+    _need_cells("cells=True", adata)
     spread = np.where(result.spread > 0, result.spread, 1.0)[:, None]
     scaled, grids, headings, places = [columns.scaled], [columns.grid], [], [np.arange(len(columns.grid))]
     several = len(names_along(result.grid_lineage)) > 1

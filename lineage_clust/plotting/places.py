@@ -9,8 +9,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-_PLACES: WeakKeyDictionary[Any, Places] = WeakKeyDictionary()
-
 
 @dataclass(frozen=True)
 class Places:
@@ -27,30 +25,5 @@ class Places:
     curves: Sequence[tuple[float, float]] = ()
 
 
-def note_places(ax: Any, places: Places) -> None:
-    """Record the positions in an axes, for the lifetime of the axes."""
-    _PLACES[ax] = places
-
-
-def places_in(figure: Any) -> list[tuple[Any, Places]]:
-    """Return the axes of a figure with recorded positions, and these."""
-    return [(ax, _PLACES[ax]) for ax in figure.axes if ax in _PLACES]
-
-
-def in_figure(ax: Any, points: np.ndarray) -> np.ndarray:
-    """Return points `(n_points, 2)` as fractions of width and height of the figure, from its upper left corner.
-
-    NaN is preserved.
-    """
-    pixels = ax.transData.transform(np.nan_to_num(points))
-    width, height = ax.figure.figure.bbox.size
-    shares = np.column_stack([pixels[:, 0] / width, 1 - pixels[:, 1] / height])
-    return np.where(np.isnan(points), np.nan, shares)
-
-
-def outline(ax: Any, corners: np.ndarray | None) -> np.ndarray:
-    """Return the corners of an area in the coordinates of :func:`in_figure`."""
-    if corners is not None:
-        return in_figure(ax, np.asarray(corners, dtype=float))
-    box = ax.get_position()
-    return np.array([[box.x0, 1 - box.y1], [box.x1, 1 - box.y1], [box.x1, 1 - box.y0], [box.x0, 1 - box.y0]])
+PLACES: WeakKeyDictionary[Any, Places] = WeakKeyDictionary()
+"""The positions in an axes, for the lifetime of the axes."""

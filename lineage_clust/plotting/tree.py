@@ -20,7 +20,7 @@ from .parts.dendrogram import Dendrogram, draw_branches, lay_out, upper_nodes
 from .parts.labels import fit_text, plain, settle_layout, width_of
 from .parts.theme import ink, paper
 from .parts.timeline import segments
-from .places import Places, note_places
+from .places import PLACES, Places
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,7 +155,7 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
     _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, (right, width))
     ends = [(shape.cluster[node], y(shape.place[node])) for node in shape.ends if node in shape.cluster]
     corners = np.array([[right, -row / 2], [width, -row / 2], [width, row / 2], [right, row / 2]])
-    note_places(ax, Places([(number, corners + [0, at]) for number, at in ends]))
+    PLACES[ax] = Places([(number, corners + [0, at]) for number, at in ends])
     supported = np.isfinite(table["support"].to_numpy(dtype=float)).any()
     ax.text(left, height - 0.05 * small, "← more distinct" + " · numbers: support" * bool(supported), fontsize=0.85 * size,
             color=ink(0.65), va="bottom")  # fmt: skip

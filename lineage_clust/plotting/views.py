@@ -118,7 +118,6 @@ def plot_heatmap(
     """
     result = result_of(fitted)
     upper = dendrogram_of(result) if dendrogram and clusters is None and result.n_clusters > 1 else None
-    confidence = result.confidence
     rows = np.arange(len(result.genes)) if genes is None else of_result.rows_of(result, genes)
     if genes is not None and clusters is None:
         clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
@@ -132,7 +131,7 @@ def plot_heatmap(
         grid_lineage=columns.lineage, clusters=clusters, n_clusters=result.n_clusters,
         label_genes=result.named(label_genes), importance=result.importance[rows], strips=columns.strips,
         n_leading=len(result.pseudotime), names=own_labels(labels, result.cluster_names), palette=palette,
-        confidence=None if np.isnan(confidence).all() else confidence[rows], dendrogram=upper,
+        confidence=None if np.isnan(result.confidence).all() else result.confidence[rows], dendrogram=upper,
         center=0.0 if two_sided else None, cmap=cmap, value_label=of_result.value_label(result), ax=ax, figsize=figsize,
         dpi=dpi,
     )  # fmt: skip

@@ -11,16 +11,15 @@ from ..plotting.parts.captions import captions_of
 from ..plotting.parts.colors import cluster_colors
 from ..results.leading import MOST
 from ..results.moving import named_in
-from ..results.result import FitResult, Fitted, result_of
-from . import sparklines
+from ..results.result import FitResult
 from .columns import heading, is_detail, meaning
+from .gene_data import HEIGHT, WIDTH, sparklines
 
 _LEFT_OUT = {"half_max_flank", "direction", "direction_share", "relative_amplitude"}
 
 
-def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
+def cluster_table(result: FitResult, lineages: list[str]) -> str:
     """Return the section with the table, or an empty string without clusters."""
-    result = result_of(fitted)
     table = result.cluster_table
     if len(table) == 0:
         return ""
@@ -38,7 +37,7 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
     leading = ["size", "top_genes", "words"]
     columns = [*leading, *(name for name in table if name not in [*details, *leading, *empty])]
     colors = cluster_colors(result.n_clusters)
-    lines = sparklines.paths(result.centers, result.grid_lineage)
+    lines = sparklines(result.centers, result.grid_lineage)
     names = ["cluster", "trend", *map(str, columns)]
     numeric = [False, False, *(_is_number(table[column]) for column in columns)]
     kinds = {True: "number", False: ""}
@@ -74,7 +73,7 @@ def cluster_table(fitted: Fitted | FitResult, lineages: list[str]) -> str:
 
 def _sparkline(path: str, color: str, label: str) -> str:
     return (
-        f'<svg class="line" viewBox="0 0 {sparklines.WIDTH} {sparklines.HEIGHT}" role="img" aria-label="{escape(label)}" '
+        f'<svg class="line" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}" '
         f'style="--c:{color}"><path d="{path}"/></svg>'
     )
 

@@ -15,11 +15,8 @@ from .._version import __version__
 from ..errors import counted
 from ..plotting.parts.colors import lineage_colors
 from ..utils.atomic import write_whole
-from . import sparklines
 from .columns import heading, is_detail, meaning
-from .comparison_columns import MEANINGS, WORDS
-from .curves import at_times, coded, rounded
-from .gene_data import columns_of, packed, page_data
+from .gene_data import at_times, coded, columns_of, packed, page_data, rounded, sparklines, zeros
 from .page import concerns_of, definitions, failures_of, listed, meanings_of, page_of, picture_of, table_of
 from .pictures import Picture, embedded
 
@@ -41,6 +38,31 @@ _CITED = (
     "Liu Y, Xie J (2020). Cauchy combination test: a powerful test with analytic p-value calculation under arbitrary "
     "dependency structures. Journal of the American Statistical Association 115, 393-402.",
 )
+_WORDS = {
+    "qvalue_level": "q (level)", "qvalue_shape": "q (shape)", "qvalue_both": "q (both)", "pvalue_level": "p (level)",
+    "pvalue_shape": "p (shape)", "pvalue_both": "p (both)", "largest_difference": "largest difference",
+    "largest_at": "largest at", "log_fold_change_end": "difference at the end", "half_max_shift": "half-way later by",
+    "differs_most": "differs most",
+}  # fmt: skip
+_MEANINGS = {
+    "gene": "Name of the gene.",
+    "trend": "Its difference from the reference over pseudotime; the thin line is no difference.",
+    "cluster": "Cluster of the difference, 0 = the one that is largest earliest; none = not significant.",
+    "pvalue_level": "Of the test that the difference has mean zero.",
+    "qvalue_level": "P-value of the level, adjusted for the number of genes: is it higher or lower on average?",
+    "pvalue_shape": "Of the test that the difference is constant.",
+    "qvalue_shape": "P-value of the shape, adjusted for the number of genes: does it take another course?",
+    "pvalue_both": "Of the test that there is no difference: level and shape combined.",
+    "qvalue_both": "P-value of level and shape together, adjusted for the number of genes.",
+    "direction": "Where the simultaneous band of the difference excludes zero; it is no test.",
+    "level": "Mean difference.",
+    "largest_difference": "The largest difference, with its sign.",
+    "largest_at": "Pseudotime of the largest difference.",
+    "log_fold_change_end": "Difference at the end of the common range.",
+    "half_max_shift": "Time at which the trend has changed by half of its range, minus that in the reference.",
+    "differs_most": "The condition with the largest difference.",
+    "note": "Remarks on the fit.",
+}
 
 
 def write_comparison(found: Any, path: str | Path, title: str | None = None) -> None:
@@ -176,8 +198,8 @@ def _data(found: Any) -> str:
             detail=lambda name: is_detail(name, _named(found)) or name.startswith("pvalue"),
         ),
         first=np.lexsort((p, np.nan_to_num(q, nan=2.0))).tolist(),
-        paths=sparklines.paths(values, of, with_zero=True),
-        zeros=sparklines.zeros(values),
+        paths=sparklines(values, of, with_zero=True),
+        zeros=zeros(values),
         line="difference",
         firstWord="p (both)",
         of=of,
@@ -218,11 +240,11 @@ def _curves(found: Any) -> dict[str, Any]:
 
 
 def _word(found: Any, column: str) -> str:
-    return heading(column, _named(found), WORDS, MEANINGS)
+    return heading(column, _named(found), _WORDS, _MEANINGS)
 
 
 def _meaning(found: Any, column: str) -> str:
-    return meaning(column, _named(found), MEANINGS, f"bound of the {found.level:.0%} interval")
+    return meaning(column, _named(found), _MEANINGS, f"bound of the {found.level:.0%} interval")
 
 
 def _named(found: Any) -> list[str]:

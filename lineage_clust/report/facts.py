@@ -14,7 +14,7 @@ from ..contracts.capabilities import fitted_value
 from ..errors import counted
 from ..results.chance import left_out
 from ..results.making import DEFAULTS
-from ..results.result import FitResult, Fitted, result_of
+from ..results.result import FitResult, Fitted
 from ..trends.side_by_side import names_along
 
 _USUAL_ALPHA = 0.01
@@ -22,22 +22,20 @@ _LONGEST_VALUE = 160
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "anndata", "igraph", "leidenalg", "pygam", "matplotlib")
 
 
-def names_of(fitted: Fitted | FitResult) -> list[str]:
+def names_of(result: FitResult) -> list[str]:
     """Return the names of the lineages, empty for a single unnamed trajectory."""
-    result = result_of(fitted)
     return [str(name) for name in result.names if name is not None]
 
 
-def default_title(fitted: Fitted | FitResult) -> str:
+def default_title(result: FitResult) -> str:
     """Return the default title of a report."""
-    names = names_of(fitted)
+    names = names_of(result)
     return f"Gene expression trends along {listed(names)}" if names else "Gene expression trends along pseudotime"
 
 
-def lead(fitted: Fitted | FitResult) -> str:
+def lead(result: FitResult) -> str:
     """Return the result in one sentence."""
-    result = result_of(fitted)
-    count = counts(fitted)
+    count = counts(result)
     genes = int(count["fitted"])
     if count["tested"] == 0:
         found = f"{counted(genes, 'gene', 'has', 'have')} a trend"
@@ -50,9 +48,8 @@ def lead(fitted: Fitted | FitResult) -> str:
     return f"{found}; {count['clustered']:,} {'is' if count['clustered'] == 1 else 'are'} in {several}."
 
 
-def counts(fitted: Fitted | FitResult) -> dict[str, float]:
+def counts(result: FitResult) -> dict[str, float]:
     """Return the numbers of fitted, tested, significant, clustered and failed genes, and of those left out by chance."""
-    result = result_of(fitted)
     table = result.gene_table
     threshold = _USUAL_ALPHA if result.gate.alpha is None else float(result.gate.alpha)
     return {
@@ -67,10 +64,9 @@ def counts(fitted: Fitted | FitResult) -> dict[str, float]:
     }
 
 
-def summary(fitted: Fitted | FitResult, adata=None) -> list[tuple[str, str, str]]:
+def summary(result: FitResult, adata=None) -> list[tuple[str, str, str]]:
     """Return rows of term, value and note."""
-    result = result_of(fitted)
-    count, names = counts(fitted), names_of(fitted)
+    count, names = counts(result), names_of(result)
     spans = [f"{name} {span}" if result.is_joint else span for name, span in spans_of(result).items()]
     rows = [
         ("Lineage" if len(names) < 2 else "Lineages", ", ".join(names) or "all cells", ""),

@@ -23,8 +23,7 @@ from .columns import heading, meaning
 from .concerns import concerns
 from .gene_data import gene_data, packed
 from .methods import methods
-from .pictures import embedded, pictures
-from .spots import SIZE
+from .pictures import SIZE, embedded, pictures
 
 _CELLS = (
     "P-values and intervals treat cells as replicates, not donors or animals. They do not show that a trend would "
@@ -74,10 +73,10 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
 def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     """Return the page as reproducible text, see :func:`write_report`."""
     result = result_of(fitted)
-    title = facts.default_title(fitted) if title is None else str(title)
-    lineages = facts.names_of(fitted)
+    title = facts.default_title(result) if title is None else str(title)
+    lineages = facts.names_of(result)
     shown = _drawn(result, adata)
-    clusters, failures = cluster_table(fitted, lineages), failures_of(result.failed)
+    clusters, failures = cluster_table(result, lineages), failures_of(result.failed)
     warned = concerns(result, adata)
     paragraph, cited = methods(result)
     columns = ["gene", "trend", *map(str, result.gene_table)]
@@ -94,8 +93,8 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     return page_of(
         title,
         sections,
-        lead=escape(facts.lead(fitted)),
-        summary=definitions(facts.summary(fitted, adata)),
+        lead=escape(facts.lead(result)),
+        summary=definitions(facts.summary(result, adata)),
         caution=f"{_CELLS if result.reader.sample_key is None else _DONORS} {_CAUTION}",
         concerns=concerns_of(warned),
         pictures="".join(picture_of(picture, images) for picture, *images in shown) or _no_pictures(result),
@@ -108,7 +107,7 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         meanings=meanings_of((name, heading(name, lineages), meaning(name, lineages)) for name in columns),
         failures=failures,
         parameters=_parameters(fitted),
-        data=packed(gene_data(fitted, adata, spots)),
+        data=packed(gene_data(result, adata, spots)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures of the report, drawn by the methods of TrendClusterer and embedded as PNG."""
+"""Figures of the report, drawn by the methods of TrendClusterer and embedded as PNG, and positions in them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
 from ..contracts.capabilities import fitted_value
 from ..errors import counted
 from ..plotting import views
-from ..results.result import FitResult, Fitted, result_of
-from .spots import spots
+from ..plotting.places import PLACES
+from ..results.result import FitResult
 
+SIZE = 10_000  # width and height of a figure, in units of positions
 _DPI = 120
 _CSS_DPI = 96  # a CSS pixel is 1/96 inch
 _N_LEADING = 12
@@ -39,9 +41,8 @@ class Picture:
     draw_narrow: Callable | None = None
 
 
-def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
+def pictures(result: FitResult, adata=None) -> Iterator[Picture]:
     """Yield the figures for which the fit has content, with the cells behind trends if they are given."""
-    result = result_of(fitted)
     if result.n_clusters == 0:
         return
     clusters = "; ".join(
@@ -65,7 +66,7 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         partial(views.plot_heatmap, result),
         partial(views.plot_heatmap, result, figsize=(_NARROW, 5.5)),
     )  # fmt: skip
-    leading, behind = leading_genes(fitted), "" if adata is None else _CELLS
+    leading, behind = leading_genes(result), "" if adata is None else _CELLS
     yield Picture(
         "leading", "Leading genes",
         f"Of each cluster, the genes that its mean trend explains best: trend and 95 % interval{behind}.",
@@ -102,9 +103,8 @@ def pictures(fitted: Fitted | FitResult, adata=None) -> Iterator[Picture]:
         )  # fmt: skip
 
 
-def leading_genes(fitted: Fitted | FitResult) -> list[str]:
+def leading_genes(result: FitResult) -> list[str]:
     """Return some genes of each cluster, or of the best explained clusters if there are many, explained best by its mean."""
-    result = result_of(fitted)
     importance, each = result.importance, max(1, _N_LEADING // result.n_clusters)
     members = [np.flatnonzero(result.labels == cluster) for cluster in range(result.n_clusters)]
     chosen = np.concatenate([rows[np.argsort(-importance[rows])][:each] for rows in members])
@@ -123,13 +123,11 @@ class Image:
 
 
 def embedded(draw: Callable, genes: list[str]) -> Image:
-    """Return a drawn figure as an image; `genes` are all genes of the page.
-
-    Texts are measured once, for layout and image, and not hinted, which is slow: browsers scale the image anyway.
-    """
+    """Return a drawn figure as an image; `genes` are all genes of the page."""
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    # texts are not hinted, which is slow: browsers scale the image anyway
     with plt.rc_context({"figure.dpi": _DPI, "text.hinting": "no_hinting"}):
         drawn = draw()
         figure = drawn if hasattr(drawn, "savefig") else drawn.figure.figure
@@ -167,3 +165,54 @@ def _fewer_colors(pixels: np.ndarray) -> bytes:
     image.putpalette(reduced.getpalette() or [])
     image.save(png, "png")
     return png.getvalue()
+
+
+def spots(figure: Any, genes: list[str]) -> dict[str, list]:
+    """Return where in a drawn figure clusters can be clicked and genes, by their number on the page, are marked.
+
+    `areas`: cluster and corners; `curves`: cluster, position of its axes (left, top, right, bottom), ends of each lineage
+    from left to right, and the scaled expression at bottom and top; `rows`: gene, left, right and height; `dots`: gene and
+    position.
+    """
+    index = {gene: number for number, gene in enumerate(genes)}
+    found: dict[str, list] = {"areas": [], "curves": [], "rows": [], "dots": []}
+    for ax in filter(PLACES.__contains__, figure.axes):
+        places = PLACES[ax]
+        outlines = [_whole(_outline(ax, corners)) for _, corners in places.areas]
+        found["areas"] += [[cluster, corners] for (cluster, _), corners in zip(places.areas, outlines, strict=True)]
+        if places.curves:
+            left, top, right, _, _, bottom, *_ = _whole(_outline(ax, None))
+            frame = [left, top, right, bottom]
+            ends = _in_figure(ax, np.array([[end, np.nan] for pair in places.curves for end in pair]))[:, 0]
+            levels = [round(y, 4) for y in map(float, ax.get_ylim())]
+            found["curves"] += [[cluster, frame, _whole(ends), levels] for cluster, _ in places.areas]
+        across = [x for corners in outlines for x in corners[::2]]
+        is_row = np.isnan(places.at[:, 0])
+        at = np.reshape(_whole(_in_figure(ax, places.at)), (-1, 2)).tolist()
+        for gene, row, (x, y) in zip(places.genes, is_row, at, strict=True):
+            if gene in index and row:
+                found["rows"].append([index[gene], min(across), max(across), y])
+            elif gene in index:
+                found["dots"].append([index[gene], x, y])
+    return {kind: listed for kind, listed in found.items() if listed}
+
+
+def _outline(ax: Any, corners: np.ndarray | None) -> np.ndarray:
+    """Return the corners of an area, `None` = all of the axes, as :func:`_in_figure`."""
+    if corners is not None:
+        return _in_figure(ax, np.asarray(corners, dtype=float))
+    box = ax.get_position()
+    return np.array([[box.x0, 1 - box.y1], [box.x1, 1 - box.y1], [box.x1, 1 - box.y0], [box.x0, 1 - box.y0]])
+
+
+def _in_figure(ax: Any, points: np.ndarray) -> np.ndarray:
+    """Return points, `(n_points, 2)`, as fractions of the figure from its upper left corner; NaN is preserved."""
+    pixels = ax.transData.transform(np.nan_to_num(points))
+    width, height = ax.figure.figure.bbox.size
+    shares = np.column_stack([pixels[:, 0] / width, 1 - pixels[:, 1] / height])
+    return np.where(np.isnan(points), np.nan, shares)
+
+
+def _whole(shares: np.ndarray) -> list[int]:
+    """Return fractions of a figure as a flat list of integers."""
+    return [0 if np.isnan(share) else round(float(share) * SIZE) for share in np.ravel(shares)]

@@ -23,7 +23,7 @@ def test_the_summary_counts(adata):
     broken = adata.copy()
     broken.X[0, 3] = np.nan
     tc = lc.TrendClusterer(lineage="A", random_state=0, alpha=0.001).fit(broken)
-    rows = {term: (value, remark) for term, value, remark in facts.summary(tc, broken)}
+    rows = {term: (value, remark) for term, value, remark in facts.summary(tc._result, broken)}
     qvalue = tc.gene_table_["qvalue"]
     assert rows["Lineage"] == ("A", "")
     assert rows["Cells"] == (str(tc.n_cells_), "of 150 in the data")
@@ -36,18 +36,20 @@ def test_the_summary_counts(adata):
     written = render(tc, broken)
     assert "Genes without a trend" in Page(written).headings
     assert "not donors or animals" in written
-    assert facts.lead(tc).startswith(f"{int((qvalue < 0.001).sum())} of 39 genes change significantly (q < 0.001); ")
+    assert facts.lead(tc._result).startswith(
+        f"{int((qvalue < 0.001).sum())} of 39 genes change significantly (q < 0.001); "
+    )
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 def test_several_lineages(adata):
     tc = lc.TrendClusterer(lineage=["A", "B"], random_state=0, n_points=50).fit(adata)
-    rows = {term: value for term, value, _ in facts.summary(tc)}
+    rows = {term: value for term, value, _ in facts.summary(tc._result)}
     assert rows["Lineages"] == "A, B"
     assert rows["Cells"] == f"A {tc.n_cells_['A']}; B {tc.n_cells_['B']}"
     assert rows["Pseudotime"].startswith("A 0 to ")
-    assert facts.default_title(tc) == "Gene expression trends along A and B"
+    assert facts.default_title(tc._result) == "Gene expression trends along A and B"
     assert columns.meaning("pvalue_B", ["A", "B"]) == f"B: {columns.MEANINGS['pvalue']}"
     assert columns.meaning("unheard_of", ["A", "B"]) == ""
     assert columns.meaning("peak_lower_A", ["A", "B"]) == f"A: Lower bound: {columns.MEANINGS['peak']}"
@@ -73,7 +75,7 @@ def test_a_single_cluster_and_no_name(adata):
     del bare.obsm["palantir_fate_probabilities"]
     tc = lc.TrendClusterer(alpha=None, clusterer=KMeans(1)).fit(bare, genes=["rise0", "rise1"])
     page = render(tc)
-    assert facts.default_title(tc) == "Gene expression trends along pseudotime"
+    assert facts.default_title(tc._result) == "Gene expression trends along pseudotime"
     assert "2 are in one cluster." in page
     assert "all cells" in page
     assert "alpha=None" in page
@@ -87,9 +89,9 @@ def test_models_without_a_test_say_so(adata):
 
     with pytest.warns(lc.LineageClustWarning, match="sample weights"):
         tc = lc.TrendClusterer(KNeighborsRegressor(), smoother="passthrough", lineage="A", clusterer=QUICK).fit(adata)
-    rows = {term: (value, remark) for term, value, remark in facts.summary(tc)}
+    rows = {term: (value, remark) for term, value, remark in facts.summary(tc._result)}
     assert rows["Genes that change"] == ("not tested", "the model has no test")
-    assert facts.lead(tc).startswith("40 genes have a trend; 40 are in ")
+    assert facts.lead(tc._result).startswith("40 genes have a trend; 40 are in ")
     assert "model: KNeighborsRegressor" in render(tc)
 
 
@@ -103,7 +105,7 @@ def test_how_the_resolution_was_chosen(adata, tc):
     value, how = facts.resolution(stable.clusterer_)
     assert value == f"{stable.clusterer_.resolution_:.3g}"
     assert how == "found with the number of clusters"
-    shown = {name: remark for name, _, remark in facts.summary(stable)}
+    shown = {name: remark for name, _, remark in facts.summary(stable._result)}
     assert shown["Clusters"] == stable.clusterer_.stability_.why
     assert "Stability" in Page(render(stable)).headings
     asked = lc.GraphClusterer(n_clusters=2).fit(np.eye(3))
@@ -130,7 +132,7 @@ def test_bounds_of_the_clustered_are_named(adata):
     if "min_range" not in tc.get_params():
         pytest.skip("this release has no min_range")
     tc.set_params(min_range=0.5, min_deviance_explained=0.1).fit(adata)
-    rows = {term: remark for term, _, remark in facts.summary(tc)}
+    rows = {term: remark for term, _, remark in facts.summary(tc._result)}
     expected = "alpha=None: whether they change or not; min_deviance_explained=0.1; min_range=0.5"
     assert rows["Genes in clusters"] == expected
 

@@ -9,10 +9,9 @@ import pytest
 from sklearn.cluster import KMeans
 
 import lineage_clust as lc
-from lineage_clust.report import pictures, sparklines
+from lineage_clust.report import pictures
 from lineage_clust.report.cluster_rows import cluster_table
-from lineage_clust.report.curves import curve_data
-from lineage_clust.report.gene_data import gene_data, packed
+from lineage_clust.report.gene_data import HEIGHT, WIDTH, boundaries, curve_data, gene_data, packed, sparklines
 
 from .parsing import Page, points, table_of, unpacked
 
@@ -42,7 +41,7 @@ def test_columns_of_any_kind_are_embedded(tc):
         count=pd.array([None, *[3] * (len(tc.genes_) - 1)], dtype="Int64"),
     )
     other._result = replace(tc._result, made={"tables": (table, tc.cluster_table_)})
-    data = {one["name"]: one for one in json.loads(gene_data(other))["columns"]}
+    data = {one["name"]: one for one in json.loads(gene_data(other._result))["columns"]}
     kinds = {"missing": "number", "direction": "text", "text": "text", "switch": "truth", "count": "integer"}
     assert {name: data[name]["kind"] for name in kinds} == kinds
     assert set(data["missing"]["values"]) == {None}
@@ -59,31 +58,31 @@ def test_every_cluster_has_a_row(text, tc):
 
 def test_drawings_follow_the_trends():
     grid = np.linspace(0, 1, 50)
-    rise, fall, flat = sparklines.paths(np.array([grid, -grid, 0 * grid]), np.full(50, ""))
+    rise, fall, flat = sparklines(np.array([grid, -grid, 0 * grid]), np.full(50, ""))
     ends = [points(path)[[0, -1]] for path in (rise, fall, flat)]
-    assert [list(end[:, 0]) for end in ends] == [[0, sparklines.WIDTH]] * 3
+    assert [list(end[:, 0]) for end in ends] == [[0, WIDTH]] * 3
     assert ends[0][0, 1] > ends[0][1, 1]  # y grows downwards
     assert ends[1][0, 1] < ends[1][1, 1]
-    assert set(points(flat)[:, 1]) == {sparklines.HEIGHT / 2}
+    assert set(points(flat)[:, 1]) == {HEIGHT / 2}
     for path in (rise, fall, flat):
-        assert ((points(path)[:, 1] >= 0) & (points(path)[:, 1] <= sparklines.HEIGHT)).all()
+        assert ((points(path)[:, 1] >= 0) & (points(path)[:, 1] <= HEIGHT)).all()
 
 
 def test_lineages_are_drawn_side_by_side():
-    path = sparklines.paths(np.arange(12.0)[None], np.repeat(["A", "B"], 6))[0]
+    path = sparklines(np.arange(12.0)[None], np.repeat(["A", "B"], 6))[0]
     assert path.count("M") == 2
-    assert len(sparklines.boundaries(np.repeat(["A", "B"], 6))) == 1
+    assert len(boundaries(np.repeat(["A", "B"], 6))) == 1
     first, second = (points("M" + part) for part in path.split("M")[1:])
-    boundary = sparklines.boundaries(np.repeat(["A", "B"], 6))[0]
+    boundary = boundaries(np.repeat(["A", "B"], 6))[0]
     assert first[:, 0].max() < boundary < second[:, 0].min()
 
 
 def test_no_genes_no_drawings():
-    assert sparklines.paths(np.zeros((0, 5)), np.full(5, "")) == []
+    assert sparklines(np.zeros((0, 5)), np.full(5, "")) == []
 
 
 def test_what_is_packed_is_what_was_there(tc):
-    text = gene_data(tc)
+    text = gene_data(tc._result)
     assert unpacked(packed(text)) == json.loads(text)
     assert not set("<>&") & set(packed(text))
 
@@ -97,13 +96,13 @@ def test_a_large_table_stays_light(tc):
     made = {"tables": (tc.gene_table_.iloc[rows], tc.cluster_table_)}
     parts = {"trends": tc._result.trends.subset(rows), "labels": tc.labels_[rows], "scaled": scaled}
     many._result = replace(tc._result, made=made, **parts)
-    assert len(gene_data(many)) < 2_100_000
+    assert len(gene_data(many._result)) < 2_100_000
 
 
 def test_the_table_of_clusters_of_several_lineages_stays_readable(adata):
     both = lc.TrendClusterer(lineage=["A", "B"], alpha=None, clusterer=KMeans(2, random_state=0), n_points=20)
     both.fit(adata)
-    text = cluster_table(both, ["A", "B"])
+    text = cluster_table(both._result, ["A", "B"])
     for column in ("words", "specificity", "moves_most_in"):
         assert f'data-column="{column}"' in text
     for column in ("direction_A", "peak_A", "relative_amplitude_B", "direction_share_A"):

@@ -53,7 +53,7 @@ def test_pictures_say_what_they_show(text, tc):
 
 def test_leading_genes_are_those_that_clusters_list_first(tc):
     lists = tc.genes_by_cluster()
-    leading = pictures.leading_genes(tc)
+    leading = pictures.leading_genes(tc._result)
     assert len(leading) <= 12
     assert {genes[0] for genes in lists.values()} <= set(leading)
     clusters = tc.gene_table_.loc[leading, "cluster"].tolist()
@@ -62,7 +62,7 @@ def test_leading_genes_are_those_that_clusters_list_first(tc):
 
 def test_of_many_clusters_the_best_explained_lead(adata):
     tc = lc.TrendClusterer(lineage="A", alpha=None, clusterer=KMeans(20, random_state=0)).fit(adata)
-    leading = pictures.leading_genes(tc)
+    leading = pictures.leading_genes(tc._result)
     assert len(leading) == len(set(tc.gene_table_.loc[leading, "cluster"])) == 12
 
 
@@ -133,7 +133,7 @@ def test_cells_must_be_an_anndata(tc, tmp_path):
 def test_a_peak_that_begins_above_its_half_is_half_way_only_on_its_way_back(tc, monkeypatch):
     table = tc.cluster_table_.assign(half_max=0.93, half_back=[0.77, *[float("nan")] * (tc.n_clusters_ - 1)])
     monkeypatch.setitem(result_of(tc).made, "cluster_table", table)
-    rows = cluster_table(tc, ["A"]).split("<tr>")[2:]
+    rows = cluster_table(tc._result, ["A"]).split("<tr>")[2:]
     assert "0.93" not in rows[0]
     assert "0.77" in rows[0]
     assert all("0.93" in row for row in rows[1:])

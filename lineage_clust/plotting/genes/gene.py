@@ -1,17 +1,20 @@
-"""Figure of one gene: cells, trend and confidence interval."""
+"""Figure of one gene: its cells, coloured by annotation, with a separate strip for zeros, trend and confidence interval."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from ...lineage.columns import check_levels, numbers_or_levels
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for
-from ..parts.labels import plain
+from ..parts.colors import cluster_colors
+from ..parts.labels import level_names, plain
+from ..parts.palettes import read_palette
 from ..parts.strips import Strip
 from ..parts.theme import ink, paper
-from .cells import some_cells, with_zeros_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from ...trends.gene_trend import GeneTrend
 
 MAX_CELLS = 3000  # more cells form a solid area, and make vector files large
+_MANY_ZEROS = 0.05  # fraction of zeros above which they are drawn in a separate strip
+_STRIP = 0.09  # height of the strip, relative to the range of expression
+_UNKNOWN = 0.55  # ink of cells with missing values
 
 
 @parameters_as(axes_for)
@@ -63,11 +69,7 @@ def draw_trend(
     ax, trend, color, cell_color=None, max_cells: int = MAX_CELLS, label: str | None = None,
     cell_colors: Strip | None = None,
 ) -> float:  # fmt: skip
-    """Draw cells (if the trend stores them; a random sample of very many), interval and curve.
-
-    Cells without expression are spread over a strip below 0, whose height is returned. If expression is never negative,
-    the interval is truncated at 0.
-    """
+    """Draw cells, if the trend stores them, interval and curve, and return the height of the strip of zeros."""
     from matplotlib.colors import to_rgb
     from matplotlib.patheffects import withStroke
 
@@ -97,3 +99,43 @@ def draw_trend(
     ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3, label=label,
             path_effects=[withStroke(linewidth=3.6, foreground=paper())])  # fmt: skip
     return strip
+
+
+def cell_colors(name: str, values: pd.Series, colors: Any = None) -> Strip:
+    """Return the colours of cells by a column of obs, numbers between their 1 % and 99 % quantiles."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize, to_rgb
+
+    values = numbers_or_levels(values)
+    grey = np.array(ink(_UNKNOWN))
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        numbers = values.to_numpy(dtype=float)
+        known = np.isfinite(numbers)
+        low, high = (float(end) for end in np.quantile(numbers[known], [0.01, 0.99])) if known.any() else (0.0, 1.0)
+        chosen, scale = colormaps["viridis"], Normalize(low, high if high > low else low + 1.0, clip=True)
+        rgb = np.array(chosen(scale(np.nan_to_num(numbers))))[:, :3]
+        rgb[~known] = grey
+        return Strip(name, rgb, {}, (low, high), chosen)
+    check_levels(values, "color")
+    levels = level_names(values.cat.categories)
+    palette = read_palette(colors, levels, f"adata.uns[{f'{name}_colors'!r}]") or cluster_colors(len(levels))
+    known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is for code -1
+    return Strip(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))
+
+
+def some_cells(n_cells: int, at_most: int) -> np.ndarray:
+    """Return the positions of the cells to draw: all, or a reproducible random sample of `at_most`."""
+    if n_cells <= at_most:
+        return np.arange(n_cells)
+    return np.sort(np.random.default_rng(0).choice(n_cells, at_most, replace=False))
+
+
+def with_zeros_apart(y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return y coordinates with zeros, which would overlap, spread over a strip below 0, and its height, 0 = no strip."""
+    zero = y == 0
+    if len(y) == 0 or y.min() < 0 or zero.mean() < _MANY_ZEROS or zero.all():
+        return y, 0.0
+    height = _STRIP * float(y.max())
+    places = y.astype(float).copy()
+    places[zero] = -height * np.random.default_rng(0).uniform(0.25, 1.0, int(zero.sum()))
+    return places, height

@@ -74,7 +74,7 @@ def plot_gene_trends(
     sharey : bool, default=False
         Whether panels share the y axis.
     cell_colors : Strip, default=None
-        Colours of the cells, see :func:`lineage_clust.plotting.genes.cells.cell_colors`; `None` = grey, or the colour of the
+        Colours of the cells, see :func:`lineage_clust.plotting.genes.gene.cell_colors`; `None` = grey, or the colour of the
         lineage.
     derivative : bool, default=False
         Whether to draw the slopes of the trends with their intervals instead, without cells. The trend rises or falls

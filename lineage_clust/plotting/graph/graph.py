@@ -14,10 +14,9 @@ from ...utils.documenting import parameters_as
 from ..heatmap.heatmap import plot_heatmap
 from ..parts.checking import axes_for, check_named
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
-from ..parts.labels import extents, plain, shortened
-from ..parts.placing import place
+from ..parts.labels import extents, place, plain, shortened
 from ..parts.theme import ink, is_dark, mixed, paper, tint
-from ..places import Places, note_places
+from ..places import PLACES, Places
 from .layout import DOT, graph_layout
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def plot_graph(
         inks = [mixed(colors[labels[row]], ink(), _TINT) for row in rows]
         _name_genes(ax, points, rows, [shortened(genes[row], 18) for row in rows], inks, every, taken, largest / 2)
     named = ([], places[:0]) if genes is None else (list(genes), places)
-    note_places(ax, Places(list(outlines.items()), *named))
+    PLACES[ax] = Places(list(outlines.items()), *named)
     return ax
 
 

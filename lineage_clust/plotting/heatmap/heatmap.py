@@ -15,7 +15,7 @@ from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import set_scale
 from ..parts.strips import Strip
 from ..parts.timeline import evenly, segments
-from ..places import Places, note_places
+from ..places import PLACES, Places
 from . import margins
 
 if TYPE_CHECKING:
@@ -142,11 +142,9 @@ def plot_heatmap(
     weight = None if importance is None else np.nan_to_num(np.asarray(importance, dtype=float)[order])
     parts = segments(grid, grid_lineage)
     n_named = len(label_genes) if isinstance(label_genes, list) else 0
-    wanted = margins.least_height(n_named, len(shown))
-    size = (
-        _WIDTH if len(parts) == 1 else _WIDTH_OF_EACH * len(parts),
-        max(float(np.clip(_ROW * len(order), _LEAST_HEIGHT, _MOST_HEIGHT)), wanted),
-    )
+    of_rows = float(np.clip(_ROW * len(order), _LEAST_HEIGHT, _MOST_HEIGHT))
+    of_names = max(n_named * margins.SIZE * margins.SPACING, len(shown) * margins.CLUSTER_GAP)
+    size = _WIDTH if len(parts) == 1 else _WIDTH_OF_EACH * len(parts), max(of_rows, of_names)
     own = ax is None
     if ax is None:
         figure = plt.figure(figsize=figsize or size, dpi=dpi)
@@ -174,16 +172,16 @@ def plot_heatmap(
             margins.draw_confidence(ax, np.asarray(confidence, dtype=float)[order])
         margins.draw_time(ax, parts, strips)
         margins.draw_scale(ax, image, value_label)
-        if not own:
-            margins.settle(ax, own, size, figsize)
+        if not own and ax.figure.figure.get_layout_engine() is not None:
+            ax.figure.figure.draw_without_rendering()
         drawn = names_and_legends()
         if own and figsize is not None:  # names and legends take space from the rows
-            margins.settle(ax, own, size, figsize)
+            margins.settle(ax, size, figsize)
             for artist in drawn:
                 artist.remove()
             names_and_legends()
         if own:
-            margins.settle(ax, own, size, figsize)
+            margins.settle(ax, size, figsize)
     except Exception:
         if own:
             plt.close(figure)
@@ -212,7 +210,7 @@ def _note(ax, labels: np.ndarray, gene_names: list[str] | None, parts) -> None:
         for first, last in zip(*margins.blocks(labels), strict=True)
     ]
     rows = np.column_stack([np.full(len(labels), np.nan), np.arange(len(labels)) + 0.5])
-    note_places(ax, Places(areas, gene_names or (), rows if gene_names else rows[:0]))
+    PLACES[ax] = Places(areas, gene_names or (), rows if gene_names else rows[:0])
 
 
 def _draw_rows(ax, values: np.ndarray, parts, center: float | None, cmap, n_leading: int | None):

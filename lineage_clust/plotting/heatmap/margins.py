@@ -15,29 +15,17 @@ from ..parts.theme import ink, is_dark, paper
 _BAR, _SPACE, _COLUMN = 0.11, 0.04, 0.09  # thickness of a bar, space between bars, width of the confidence column
 _LINE, _TEXT = 0.16, 0.19  # distance from the rows at which the line to a name ends and the name starts
 _PAD = 0.16  # around everything
-_SIZE, _LEAST_SIZE = 7.0, 4.5  # font size of gene names in points: default and minimum
-_SPACING = 1.25 / 72  # line spacing in inches, per point of font size
-_CLUSTER_GAP = 0.125
+SIZE, _LEAST_SIZE = 7.0, 4.5  # font size of gene names in points: default and minimum
+SPACING = 1.25 / 72  # line spacing in inches, per point of font size
+CLUSTER_GAP = 0.125  # inches between names of clusters
 _LONGEST = 22  # characters
 _TREE, _MOST_INCHES, _TREE_SPACE = 0.62, 1.1, 0.1  # width of the tree and its maximum, distance from cluster names
 _STUB = 0.07  # length of the branch above the root, in depth
 
 
-def least_height(n_named: int, n_clusters: int) -> float:
-    """Return the height in inches required by the names of genes and clusters."""
-    return max(n_named * _SIZE * _SPACING, n_clusters * _CLUSTER_GAP)
-
-
-def settle(ax, own: bool, size: tuple[float, float], figsize: tuple[float, float] | None) -> None:
-    """Set the final position of the rows, given what has been drawn around them.
-
-    In a new figure, the rows have `size` and the figure is enlarged or, with `figsize`, they get the remaining space.
-    """
+def settle(ax, size: tuple[float, float], figsize: tuple[float, float] | None) -> None:
+    """Enlarge a new figure so that its rows have `size` within what is around them; with `figsize`, fit the rows instead."""
     figure = ax.figure.figure
-    if not own:
-        if figure.get_layout_engine() is not None:
-            figure.draw_without_rendering()
-        return
     inner, outer = ax.get_window_extent(), ax.get_tightbbox()
     left, bottom = (inner.min - outer.min) / figure.dpi + _PAD
     right, top = (outer.max - inner.max) / figure.dpi + _PAD
@@ -76,10 +64,10 @@ def draw_cluster_numbers(ax, labels: np.ndarray, names: Sequence[str]) -> list:
     height, edge = _size(ax)[1], -_SPACE - _BAR
     middle = (starts + ends) / 2 / len(labels) * height
     kept = np.arange(len(starts))
-    if len(starts) * _CLUSTER_GAP > height:
-        kept = thinned(middle, ends - starts, _CLUSTER_GAP)
+    if len(starts) * CLUSTER_GAP > height:
+        kept = thinned(middle, ends - starts, CLUSTER_GAP)
     drawn = []
-    for row, y in zip(kept, spaced(middle[kept], _CLUSTER_GAP, 0.0, height), strict=True):
+    for row, y in zip(kept, spaced(middle[kept], CLUSTER_GAP, 0.0, height), strict=True):
         if abs(y - middle[row]) > 0.02:
             drawn.append(_line(ax, "left", (edge - 0.02, edge - 0.1), 1 - np.array([middle[row], y]) / height))
         number = labels[starts[row]]
@@ -204,19 +192,19 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
         return []
     height = _size(ax)[1]
     centres = (np.arange(len(names)) + 0.5) / len(names) * height
-    size = _SIZE
+    size = SIZE
     if isinstance(wanted, list):
         rows = np.array([row for row, name in enumerate(names) if name in set(wanted)], dtype=int)
-        size = min(_SIZE, height / _SPACING / max(len(rows), 1))
+        size = min(SIZE, height / SPACING / max(len(rows), 1))
         if size * scale_of(ax) < _LEAST_SIZE:
             raise ValueError(
                 f"{len(rows)} names do not fit beside rows of {height * scale_of(ax):.1f} inches: pass at most "
-                f"{int(height * scale_of(ax) / _SPACING / _LEAST_SIZE)} label_genes, or make the figure higher (figsize)."
+                f"{int(height * scale_of(ax) / SPACING / _LEAST_SIZE)} label_genes, or make the figure higher (figsize)."
             )
-        places = spaced(centres[rows], size * _SPACING, size * _SPACING / 2, height - size * _SPACING / 2)
+        places = spaced(centres[rows], size * SPACING, size * SPACING / 2, height - size * SPACING / 2)
     else:
         weight = np.zeros(len(names)) if importance is None else importance
-        rows = thinned(centres, weight, size * _SPACING * 0.999, wanted)
+        rows = thinned(centres, weight, size * SPACING * 0.999, wanted)
         places = centres[rows]
     every = len(rows) == len(names) and np.allclose(places, centres[rows])
     drawn, points = [], size * scale_of(ax)

@@ -18,7 +18,7 @@ from ..parts.layout import lay_out_panels
 from ..parts.strips import Strip, draw_legends, draw_strip, strip_edges
 from ..parts.theme import ink
 from ..parts.timeline import Segment, segments
-from ..places import Places, note_places
+from ..places import PLACES, Places
 from .parts import LOW_CONFIDENCE, Curves, draw_cells, draw_curves, draw_key, label_panel, limits, smoothed, thinness
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def plot_clusters(
         if cells is not None:
             draw_cells(ax, x, cells, parts)
         ax.set_xlim(x[0], x[-1])
-        note_places(ax, Places([(cluster, None)], curves=[(float(part.x[0]), float(part.x[-1])) for part in lineages]))
+        PLACES[ax] = Places([(cluster, None)], curves=[(float(part.x[0]), float(part.x[-1])) for part in lineages])
         named = [] if genes is None else [genes[row] for row in rows[:n_named]]
         label_panel(ax, caption, n_outside, named, layout.small)
         stack = [ax]
@@ -152,20 +152,18 @@ def plot_clusters(
             draw_strip(below, strip, strip_edges(x), named=number % layout.ncols == 0)
             stack.append(below)
         lowest = number + layout.ncols >= len(shown)
-        _mark_lineages(ax, stack[-1], lineages, lowest, layout.small)
+        if len(lineages) > 1:
+            _mark_lineages(ax, stack[-1], lineages, lowest, layout.small)
         for part in stack:
             last = part is stack[-1]
             part.tick_params(labelbottom=last and lowest, bottom=last, labelsize=8 * layout.small)
         if number % layout.ncols and sharey in (True, "all", "row"):
             ax.tick_params(labelleft=False)
-        _fit_names(stack[-1])
     draw_legends(figure, strips, layout)
     size = 10 * layout.small
-    figure.text(layout.centre, layout.at_bottom(layout.time_label), "pseudotime", ha="center",
-                va="bottom", fontsize=size)  # fmt: skip
-    figure.text(
-        0.12 * layout.small / layout.size[0], layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=size
-    )
+    wide, high = layout.size
+    figure.text(layout.centre, layout.time_label / high, "pseudotime", ha="center", va="bottom", fontsize=size)
+    figure.text(0.12 * layout.small / wide, layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=size)
     unsure = any(cluster >= 0 and captions[cluster].confidence < LOW_CONFIDENCE for cluster in shown)
     draw_key(figure, layout, with_cells=cells is not None, with_unsure=unsure)
     return figure
@@ -226,9 +224,7 @@ def check_clusters(clusters: int | Sequence[int] | None, labels: np.ndarray) -> 
 
 
 def _mark_lineages(ax, lowest_of_stack, lineages: list[Segment], with_times: bool, small: float) -> None:
-    """Draw lines between the lineages, and write their names below the axis and its times."""
-    if len(lineages) == 1:
-        return
+    """Draw lines between the lineages, and write their names, truncated to their parts, below the axis and its times."""
     ends = [lineages[0].x[0], *(part.x[-1] for part in lineages)]
     for part, (start, end) in zip(lineages, pairwise(ends), strict=True):
         if start > 0:
@@ -238,14 +234,8 @@ def _mark_lineages(ax, lowest_of_stack, lineages: list[Segment], with_times: boo
             xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="top", fontsize=8 * small,
             color=ink(0.75), gid="lineage",
         )  # fmt: skip
-        below.span = (start, end)
+        left, right = ax.transData.transform([(start, 0), (end, 0)])[:, 0]
+        fit_text(below, right - left - 4)
     # times at which one lineage ends and the next begins
     between = [f"{one.grid[-1]:.2g} | {other.grid[0]:.2g}" for one, other in pairwise(lineages)]
     ax.set_xticks(ends, [f"{lineages[0].grid[0]:.2g}", *between, f"{lineages[-1].grid[-1]:.2g}"])
-
-
-def _fit_names(ax) -> None:
-    """Truncate names of lineages to the width of their parts."""
-    for text in (text for text in ax.texts if text.get_gid() == "lineage"):
-        left, right = ax.transData.transform([(end, 0) for end in text.span])[:, 0]
-        fit_text(text, right - left - 4)

@@ -39,27 +39,23 @@ class Curves:
     small: float = 1.0
 
 
-def draw_curves(
-    ax, curves: Curves, color: str, thin: np.ndarray | None, confidence: float, with_half: bool = True
-) -> int:
+def draw_curves(ax, curves: Curves, color: str, thin: np.ndarray | None, confidence: float, with_half: bool) -> int:
     """Draw curves, their mean and a band with the middle 80 %; return the number of curves that leave the axis."""
     from matplotlib.collections import LineCollection
 
     x, trends, small = curves.x, curves.trends, curves.small
     pale = confidence < LOW_CONFIDENCE
-    lines = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
-    width = float(np.clip(_THICK * np.sqrt(_FEW / len(lines)), _FINEST, _THICK)) * (_PALE if pale else 1.0)
-    tone = color if len(lines) <= _FEW else tint(color)
+    drawn = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
+    width = float(np.clip(_THICK * np.sqrt(_FEW / len(drawn)), _FINEST, _THICK)) * (_PALE if pale else 1.0)
+    tone = color if len(drawn) <= _FEW else tint(color)
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
     for part in curves.parts:  # separate lines per lineage
-        paths = np.dstack(np.broadcast_arrays(x[part], lines[:, part]))
-        ax.add_collection(
-            LineCollection(list(paths), colors=tone, lw=width * small, zorder=1, gid="gene"), autolim=False
-        )
+        paths = np.dstack(np.broadcast_arrays(x[part], drawn[:, part]))
+        lines = LineCollection(list(paths), colors=tone, lw=width * small, zorder=1, gid="gene")
+        ax.add_collection(lines, autolim=False)
         if len(trends) > 1:
-            ax.fill_between(
-                x[part], lower[part], upper[part], color=color, alpha=0.11 if pale else 0.22, lw=0, zorder=2
-            )
+            faint = 0.11 if pale else 0.22
+            ax.fill_between(x[part], lower[part], upper[part], color=color, alpha=faint, lw=0, zorder=2)
             for edge in (lower, upper):  # the band is visible on a dense bundle of curves too
                 ax.plot(x[part], edge[part], color=mixed(ink(), color, 0.45), lw=0.6 * small, zorder=2.5, gid="band")
     if thin is not None:
@@ -112,9 +108,7 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
     numbers = ax.annotate(caption.numbers + outside, (0, 1), (0, (4 + _LINE * (n_lines - 1)) * small), fontsize=8 * small,
                           color=ink(0.65), gid="numbers", **above)  # fmt: skip
     if width_of(numbers) > room:
-        numbers.set_text(
-            (caption.numbers + (f" · {n_outside} beyond" if n_outside else "")).replace("confidence", "conf.")
-        )
+        numbers.set_text((caption.numbers + outside.removesuffix(" the scale")).replace("confidence", "conf."))
         fit_text(numbers, room)
     if named:
         text = ax.annotate(plain(", ".join(named)), (0, 1), (0, 3.5 * small), fontsize=8 * small, style="italic",
@@ -133,7 +127,7 @@ def draw_key(figure, layout, with_cells: bool, with_unsure: bool) -> None:
         parts = ["line: mean", f"dashed: conf. < {LOW_CONFIDENCE:g}", "band: middle 80 %", "○: half of change"]
     parts += ["grey: cells"] if with_cells else []
     lines = [" · ".join(part) for part in ([parts] if layout.n_key_lines == 1 else [parts[:2], parts[2:]])]
-    figure.text(0.5 if layout.n_key_lines > 1 else layout.centre, layout.at_bottom(0.06), "\n".join(lines), ha="center",
+    figure.text(0.5 if layout.n_key_lines > 1 else layout.centre, 0.06 / layout.size[1], "\n".join(lines), ha="center",
                 va="bottom", fontsize=8 * layout.small, color=ink(0.65), gid="key", linespacing=1.15)  # fmt: skip
 
 
@@ -185,10 +179,9 @@ def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 
 
 def half_times(mean: np.ndarray, grid: np.ndarray, parts: Sequence[slice]) -> list[tuple[int, float, float]]:
-    """Return lineage number, time and value where a mean trend has completed half of its change.
+    """Return lineage number, time and value of `half_max`, or `half_back` if a peak or dip begins beyond its half.
 
-    This is `half_max` of the tables, or `half_back` for a peak or dip that begins less than half of its range from its
-    extreme. Lineages in which it changes by less than a quarter of its total range, or turns more than once, are left out.
+    Lineages in which the mean changes by less than a quarter of its total range, or turns more than once, are left out.
 
     >>> half_times(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0]), [slice(0, 3)])
     [(0, 0.5, 1.0)]

@@ -55,11 +55,9 @@ def share(value: float) -> str:
 
 
 def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) -> str:
-    """Describe the direction of a mean trend, and the third of the time range in which it changes.
+    """Describe the direction `way` of a mean trend, `None` = its own, and the third of the time range in which it changes.
 
-    The time of a rise or fall is that of half of its change; it is steady if this is in the middle and the change takes
-    most of the range. The time of a peak is its maximum, that of a dip its minimum. `way` is a direction as in the cluster
-    table, which is returned if it is unknown here; `None` = that of the trend.
+    A rise or fall is steady if half of the change is in the middle and the change takes most of the range.
     """
     way = str(DIRECTIONS[int(direction(values[None])[0])]) if way is None else str(way)
     noun = _NOUNS.get(way, way)

@@ -16,19 +16,16 @@ def panels_a_row(
 ) -> int:
     """Return the number of panels per row, at most `most`: the requested one, or one for which the last row is almost full.
 
-    figsize : Size of the figure, which determines the shape of the panels; `None` = as large as the panels need.
-
     >>> [panels_a_row(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 60)]
     [1, 2, 3, 2, 3, 3, 4, 4, 3, 4, 5, 4]
     >>> panels_a_row(4, 3), panels_a_row(2, 3), panels_a_row(7, most=3)
     (3, 2, 3)
     """
-    if ncols is not None:
-        integer(1).check("ncols", ncols)
-    shape = _SHAPE if figsize is None else figsize[0] / figsize[1] / _PANEL
     limit = max(1, min(n_panels, most or n_panels))
     if ncols is not None:
+        integer(1).check("ncols", ncols)
         return min(ncols, limit)
+    shape = _SHAPE if figsize is None else figsize[0] / figsize[1] / _PANEL
     found = min(range(1, min(limit, _MOST) + 1), key=lambda n: _cost(n_panels, n, shape))
     return 5 if limit >= 5 and n_panels % found == 1 != n_panels % 5 and found > 1 else found
 
@@ -43,10 +40,7 @@ def _cost(n_panels: int, ncols: int, shape: float) -> float:
 def grid_of_panels(
     n_panels: int, ncols: int, figsize: tuple[float, float], dpi: int | None = None, **shared: Any
 ) -> tuple[Any, list]:
-    """Return a new figure and its axes, row by row, with a :class:`.grid_layout.GridLayout`.
-
-    `shared` are `sharex` and `sharey`, see :func:`matplotlib.pyplot.subplots`.
-    """
+    """Return a new figure and its axes, row by row, with a :class:`.grid_layout.GridLayout`."""
     import matplotlib.pyplot as plt
 
     from .grid_layout import GridLayout

@@ -20,28 +20,21 @@ _SMALLEST = 0.62  # minimum font scale
 
 @dataclass(frozen=True)
 class Layout:
-    """Positions of panels and of the strips below them, as fractions of the figure.
-
-    size : Width and height of the figure in inches, the unit of all lengths.
-    small : Scale of fonts, lines and margins: 1, or less in a figure that is small for its panels.
-    strip, stack, gap : Height of a strip, of a panel with its strips, and of the space below it.
-    left, right, bottom : Unscaled margins.
-    time_label : Distance of the time label from the bottom.
-    """
+    """Positions of panels and of the strips below them, as fractions of the figure."""
 
     ncols: int
-    size: tuple[float, float]
-    small: float
+    size: tuple[float, float]  # of the figure in inches, the unit of all lengths
+    small: float  # scale of fonts, lines and margins: 1, or less in a figure that is small for its panels
     width: float
     height: float
-    strip: float
-    stack: float
-    gap: float
-    left: float
+    strip: float  # height of a strip, ...
+    stack: float  # ... of a panel with its strips, ...
+    gap: float  # ... and of the space below it
+    left: float  # unscaled margins
     right: float
     bottom: float
     n_key_lines: int
-    time_label: float
+    time_label: float  # distance from the bottom
 
     def panel_box(self, number: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a panel."""
@@ -56,10 +49,6 @@ class Layout:
     def legend_box(self, top: float, width: float = 0.0, height: float = 0.0) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a legend, `top` inches from the top."""
         return self._box(self.size[0] - self.right + 0.25, top, width, height)
-
-    def at_bottom(self, inches: float) -> float:
-        """Return the vertical position at the given distance in inches from the bottom."""
-        return inches / self.size[1]
 
     @property
     def centre(self) -> float:
@@ -88,10 +77,8 @@ def lay_out_panels(
 ) -> Layout:  # fmt: skip
     """Return the layout of panels, with fewer per row than `ncols` if they would be too narrow for their titles.
 
-    n_strips, ratio : Number of strips under each panel, and their height relative to a panel. With strips, there is
-        space for legends.
-    figsize : Width and height of the figure in inches; `None` = as required by the panels.
-    named_axis : Whether names of lineages are below the times.
+    With strips, whose height is `ratio` times that of a panel, there is space for legends; with `named_axis`, for names
+    of lineages below the times.
 
     >>> lay_out_panels(4).ncols, lay_out_panels(4, 3).ncols, lay_out_panels(4, 3, figsize=(3.5, 4.5)).ncols
     (2, 3, 2)
