@@ -12,7 +12,7 @@ from lineage_clust.cli.analysing import result_files
 from lineage_clust.io.spreadsheets import write_csv
 from lineage_clust.plotting.drivers import plot_drivers
 from lineage_clust.plotting.parts.labels import fit_text, plain
-from lineage_clust.utils.transaction import replace_all
+from lineage_clust.utils.atomic import replace_all
 
 from .fits import QUICK
 

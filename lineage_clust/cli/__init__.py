@@ -3,8 +3,8 @@
 Each subcommand is a module with a function `add_to(commands)`, listed in `program.COMMANDS`.
 """
 
+from .analysing import summary
 from .options import read_genes
 from .program import main, make_parser
-from .summary import summary
 
 __all__ = ["main", "make_parser", "read_genes", "summary"]

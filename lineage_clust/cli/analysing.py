@@ -1,4 +1,4 @@
-"""Common work of the subcommands: fitting, and writing all files or none: figure, tables, results and report."""
+"""Common work of the subcommands: fitting, a summary, and writing all files or none: figure, tables, results, report."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any
 from ..io.keys import default_key, file_key
 from ..io.results import h5ad_bytes
 from ..io.spreadsheets import write_csv
-from ..utils.atomic import naming, write_draft
-from ..utils.transaction import folder_for, replace_all
+from ..plotting.parts.captions import captions_of
+from ..report.facts import spans_of
+from ..results.chance import left_out
+from ..results.gating import Gate
+from ..results.result import FitResult, result_of
+from ..utils.atomic import folder_for, naming, replace_all, write_draft
 from .messages import say, without_reading
 from .processes import each
-from .summary import summary
 
 if TYPE_CHECKING:
     from ..clusterer import TrendClusterer
     from ..utils.atomic import Writer
+
+_N_FAILED_SHOWN = 5
 
 
 def analyse(clusterers: Sequence[TrendClusterer], adata, folder: Path, report: bool, n_at_once: int = 1) -> str:
@@ -93,3 +98,47 @@ def write_png(plot: Callable[[], Any], path: Path) -> None:
         FigureCanvasAgg(figure).print_png(path)  # savefig would draw it twice
     finally:
         plt.close(figure)
+
+
+def summary(fitted: TrendClusterer) -> str:
+    """Summarise the results of a fitted TrendClusterer in a few lines, one per cluster."""
+    result, n_clustered = result_of(fitted), int((fitted.labels_ >= 0).sum())
+    lines = [
+        *_ranges(result),
+        f"  genes: {len(fitted.genes_):,} fitted, {n_clustered:,} clustered, {len(fitted.failed_):,} failed",
+    ]
+    if fitted.alpha is not None:
+        replicates = "cells (not donors)" if fitted.sample_key is None else f"donors ({fitted.sample_key})"
+        n_flat = int((~(fitted.gene_table_["qvalue"] < fitted.alpha)).sum())
+        lines.append(f"  {n_flat:,} not clustered: q >= {fitted.alpha:g}, {replicates} being the replicates")
+    gate, table = result.gate, fitted.gene_table_
+    if asked := [f"{name.replace('_', ' ')} {value:g}" for name, value in gate.bounds.items()]:
+        n_small = int((Gate(gate.alpha).calibrated(table).passes(table) & ~gate.large_enough(table)).sum())
+        lines.append(f"  {n_small:,} more not clustered: below {' or '.join(asked)}")
+    if n_left := int(left_out(result).sum()):
+        lines.append(f"  {n_left:,} more not clustered: in clusters that may be false discoveries")
+    lines += [f"    {gene}: {reason}" for gene, reason in list(fitted.failed_.items())[:_N_FAILED_SHOWN]]
+    if len(fitted.failed_) > _N_FAILED_SHOWN:
+        lines.append(f"    and {len(fitted.failed_) - _N_FAILED_SHOWN:,} more")
+    if fitted.n_clusters_:
+        lines += _clusters(result)
+    return "\n".join(lines)
+
+
+def _ranges(result: FitResult) -> list[str]:
+    spans = spans_of(result)
+    if not isinstance(result.lineage, list):
+        head = "All cells" if result.lineage is None else f"Lineage {result.lineage}"
+        return [head, f"  pseudotime {next(iter(spans.values()))}"]
+    head = f"Lineages {' and '.join(result.lineage)} together"
+    return [head, *(f"  pseudotime of {name} {span}" for name, span in spans.items())]
+
+
+def _clusters(result: FitResult) -> list[str]:
+    table, head = result.cluster_table, "mean trend"
+    said = [caption.words for caption in captions_of(result)]
+    width = max(map(len, [*said, head]))
+    lines = [f"  cluster  genes  peak  {head.ljust(width)}  top genes"]
+    for words, (cluster, row) in zip(said, table.iterrows(), strict=True):
+        lines.append(f"  {cluster:7d}  {row['size']:5d}  {row['peak']:4.2f}  {words.ljust(width)}  {row['top_genes']}")
+    return lines

@@ -14,12 +14,7 @@ import numpy as np
 
 
 def has_method(component: object, name: str) -> bool:
-    """Return whether a component has a method.
-
-    >>> from sklearn.linear_model import Ridge
-    >>> has_method(Ridge(), "predict"), has_method(Ridge(), "transform")
-    (True, False)
-    """
+    """Return whether a component has a method."""
     return callable(getattr(component, name, None))
 
 
@@ -37,12 +32,7 @@ def arguments_needed(component: Any) -> list[str]:
 
 
 def fitted_value(component: object, name: str) -> Any:
-    """Return an optional fitted attribute of a component, or `None`.
-
-    >>> from lineage_clust import BSplineSmoother
-    >>> fitted_value(BSplineSmoother(), "penalty_") is None
-    True
-    """
+    """Return an optional fitted attribute of a component, or `None`."""
     return getattr(component, name, None)
 
 
@@ -138,6 +128,8 @@ def votes(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | N
     """Return the label of each row and its share of the votes, or `None` if a clusterer has no votes."""
     return clusterer._vote(rows) if hasattr(clusterer, "_vote") else None
 
+
+# ---- components by gene or lineage
 
 WILDCARD = "*"  # the key of all other genes or lineages
 

@@ -1,16 +1,17 @@
-"""Writing results to a new AnnData, or to the one they were computed from."""
+"""Writing results to a new AnnData, or to the one they were computed from, of which genes and entries are checked."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from .._version import __version__
+from ..errors import quoted, warn
 from ..lineage.lineage import check_anndata
 from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors
 from ..results import module_scores
@@ -19,7 +20,6 @@ from ..results.result import FitResult, Fitted, result_of
 from ..utils.checking import check_flag, check_key
 from ..utils.plain_text import plain_text, text_categories, text_index
 from .keys import column_keys, default_key, distinct_key, safe_key, with_digits
-from .write_checks import listed, rows_of, warn_of_replaced, warn_of_unwritable, written_before
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def _free_key(adata: AnnData, found: FitResult) -> str:
     """Return the default key, with digits appended if results of another lineage have the same key ("a/b" and "a_b")."""
     key = default_key(found.lineage)
     stored = adata.uns.get(key)
-    other = isinstance(stored, Mapping) and "lineage" in stored and listed(stored["lineage"]) != _lineages(found)
+    other = isinstance(stored, Mapping) and "lineage" in stored and _listed(stored["lineage"]) != _lineages(found)
     return default_key(found.lineage, key=with_digits) if other else key
 
 
@@ -143,7 +143,7 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
         check_flag("scores", scores)
     _check_names(found)
     key = _free_key(adata, found) if key is None else safe_key(key)
-    rows = rows_of(adata, found.gene_ids)
+    rows = _rows_of(adata, found.gene_ids)
     table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=distinct_key)
     table.insert(0, "cluster", _numbers(found.labels))
     table["cluster_name"] = _names(found)
@@ -167,9 +167,9 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
         "scores": np.array(list(of_cells), dtype=str),
         **origin(fitted),
     }
-    warn_of_unwritable(adata)
+    _warn_of_unwritable(adata)
     written = {"var": columns, "obs": of_cells, "varm": arrays}
-    warn_of_replaced(adata, key, written)
+    _warn_of_replaced(adata, key, written)
     _remove(adata, key)  # after everything that may fail
     for place, entries in written.items():
         for name, values in entries.items():
@@ -204,7 +204,7 @@ def _colors(adata: AnnData, column: str, clusters: pd.Series, ours: np.ndarray) 
 
 def _remove(adata: AnnData, key: str) -> None:
     """Remove everything that an earlier call wrote under a key."""
-    for place, names in (written_before(adata, key) or {}).items():
+    for place, names in (_written_before(adata, key) or {}).items():
         table = getattr(adata, place)
         if place != "varm" and names.intersection(table):
             setattr(adata, place, table[[name for name in table if name not in names]])
@@ -263,10 +263,7 @@ def _colors_of(result: FitResult, column: str) -> np.ndarray:
 
 
 def _scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
-    """Return the module scores of the cells by obs column, named `{key}_score_` plus the name of the cluster.
-
-    wanted : `None` = if possible: there are clusters, and `adata` contains their genes.
-    """
+    """Return the module scores of the cells by obs column; if `wanted` is `None`, where they can be computed."""
     if wanted is False:
         return {}
     try:
@@ -277,3 +274,78 @@ def _scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None)
         _log.info("No module scores are written: %s", error)
         return {}
     return {f"{key}_score_{name}": column for name, column in zip(result.cluster_names, scores.T, strict=True)}
+
+
+def _listed(value: object) -> list[str]:
+    """Return one name or several as a list of strings."""
+    return [str(one) for one in np.ravel(np.asarray(value, dtype=object))]
+
+
+def _rows_of(adata: AnnData, genes: Sequence[str]) -> np.ndarray:
+    """Return the position of each gene in an AnnData, -1 if missing."""
+    if not adata.var_names.is_unique:
+        twice = adata.var_names[adata.var_names.duplicated()].unique()
+        raise ValueError(
+            f"var_names contains {quoted(list(twice), 5)} more than once, so that results cannot be written by name. "
+            "Make them unique: adata.var_names_make_unique()."
+        )
+    rows = adata.var_names.get_indexer(list(genes))
+    if len(rows) and np.all(rows < 0):
+        raise ValueError(
+            f"adata has none of the {len(rows)} genes that were fitted ({quoted(list(genes), 3)}); its var_names are "
+            f"{quoted(list(adata.var_names), 3)}. Pass an AnnData with the same names of genes."
+        )
+    return rows
+
+
+def _written_before(adata: AnnData, key: str) -> dict[str, set[str]] | None:
+    """Return the names of what an earlier `write_to` wrote, by place; `None` if `uns[key]` is not of it."""
+    stored = adata.uns.get(key)
+    if not isinstance(stored, Mapping) or "version" not in stored:
+        return None
+    columns, scores = (set(_listed(stored.get(name, ()))) for name in ("columns", "scores"))
+    return {"var": columns, "obs": scores, "varm": {key, f"{key}_se"}}
+
+
+def _warn_of_replaced(adata: AnnData, key: str, written: Mapping[str, Iterable[str]]) -> None:
+    """Warn of replaced entries that were not written by `write_to`."""
+    before = _written_before(adata, key)
+    if before is not None and not before["var"]:  # by an early release, which did not record them
+        return
+    own = before or {}
+    found = [
+        f"{place}[{name!r}]"
+        for place, names in written.items()
+        for name in names
+        if name in getattr(adata, place) and name not in own.get(place, ())
+    ]
+    if before is None and adata.uns.get(key) is not None:
+        found.append(f"uns[{key!r}]")
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        warn(f"write_to replaces {', '.join(found[:3])}{more}, which it did not write. Pass key=... to keep them.")
+
+
+def _warn_of_unwritable(adata: AnnData) -> None:
+    """Warn of arrays in obsm that `write_h5ad` does not support: array subclasses, such as a Lineage object of CellRank."""
+    for key, values in adata.obsm.items():
+        if type(values) is not np.ndarray and isinstance(values, np.ndarray) and not _can_be_written(values):
+            names = f", adata.obsm[{key!r}].names" if getattr(values, "names", None) is not None else ""
+            warn(
+                f"adata.obsm[{key!r}] is a live {type(values).__name__} object, which AnnData files do not support: "
+                f"adata.write_h5ad will fail. Replace it before you write the file, for instance by adata.obsm[{key!r}] "
+                f"= pd.DataFrame(np.asarray(adata.obsm[{key!r}]), adata.obs_names{names})."
+            )
+
+
+def _can_be_written(values: np.ndarray) -> bool:
+    """Try to write one row of an array to a file in memory."""
+    import h5py
+    from anndata.io import write_elem
+
+    with h5py.File("probe.h5", "w", driver="core", backing_store=False) as file:
+        try:
+            write_elem(file, "values", values[:1])
+        except Exception:  # the error depends on the version of anndata
+            return False
+    return True

@@ -16,15 +16,13 @@ from sklearn.utils import check_random_state
 
 from ..errors import UnknownNameError, did_you_mean
 from ..expression.storage.sources import in_dask, is_stored
-from ..io.cells import make_anndata, read_cells
-from ..io.rows import written_in_blocks
+from ..io.cells import make_anndata, read_cells, written_in_blocks
 from ..lineage.columns import by_name
 from ..lineage.genes.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
-from ..utils.atomic import beside, naming, removed_on_failure, target_of
+from ..utils.atomic import beside, naming, removed_on_failure, replace_all, target_of
 from ..utils.checking import as_path, as_vector, check_seed, check_share, shortened
 from ..utils.constraints import is_real
-from ..utils.transaction import replace_all
 from ..utils.types import Seed
 from .dispersion import estimate_dispersion
 from .splitting import Splitter, canonical, check_counts

@@ -11,21 +11,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from .constraints import is_integer, is_number, is_real
+from .constraints import FLAG, is_integer, is_real, number
 
 MOST_CONDITIONS = 10  # with more, the labels are hardly conditions
 _LARGEST = 1e100  # cubes of designs and weights must be finite
 
-
-def check_flag(name: str, value: object) -> None:
-    """Raise a TypeError unless `value` is True or False; a string such as "False" would be truthy.
-
-    >>> check_flag("use_raw", "False")
-    Traceback (most recent call last):
-    TypeError: use_raw must be True or False; got 'False'.
-    """
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False; got {value!r}.")
+check_flag = FLAG.check
+check_share = number("between 0 and 1", lambda value: 0 < value < 1).check
 
 
 def check_number(name: str, value: object, *, or_none: bool = False) -> None:
@@ -36,19 +28,8 @@ def check_number(name: str, value: object, *, or_none: bool = False) -> None:
         raise TypeError(f"{name} must be {'None or ' if or_none else ''}a number; got {value!r}.")
 
 
-def check_share(name: str, value: object) -> None:
-    """Raise a ValueError unless `value` is a number between 0 and 1, both excluded."""
-    if not is_number(value) or not 0 < value < 1:
-        raise ValueError(f"{name} must be between 0 and 1; got {value!r}.")
-
-
 def check_key(name: str, value: object) -> None:
-    """Raise a TypeError if `value`, such as a list of names, cannot be the name of a column or an entry.
-
-    >>> check_key("time_key", ["t"])
-    Traceback (most recent call last):
-    TypeError: time_key must be one name; got ['t'] of type list.
-    """
+    """Raise a TypeError if `value`, such as a list of names, cannot be the name of a column or an entry."""
     if not isinstance(value, Hashable):
         own = getattr(value, "name", None)  # a column was passed instead of its name
         advice = f" Pass the name of the column, {own!r}." if isinstance(own, str) else ""
@@ -56,12 +37,7 @@ def check_key(name: str, value: object) -> None:
 
 
 def as_path(value: Any) -> Path:
-    """Convert a value to the path of a file, or raise an error.
-
-    >>> as_path(None)
-    Traceback (most recent call last):
-    TypeError: path must be the name of a file; got None.
-    """
+    """Convert a value to the path of a file, or raise an error."""
     try:
         path = os.fsdecode(value)
     except TypeError:
@@ -78,12 +54,7 @@ def check_jobs(n_jobs: object) -> None:
 
 
 def check_seed(name: str, value: object) -> None:
-    """Raise a ValueError unless `value` is a valid seed; a generator that is passed is not advanced.
-
-    >>> check_seed("random_state", -1)
-    Traceback (most recent call last):
-    ValueError: random_state must be None, an integer from 0 to 2**32 - 1 or a numpy RandomState; got -1.
-    """
+    """Raise a ValueError unless `value` is a valid seed; a generator that is passed is not advanced."""
     try:
         check_random_state(value)
     except (TypeError, ValueError):
@@ -93,12 +64,7 @@ def check_seed(name: str, value: object) -> None:
 
 
 def as_numbers(name: str, values: object) -> np.ndarray:
-    """Return `values` as a float array, or raise a TypeError that shows them.
-
-    >>> as_numbers("offset", ["a", "b"])
-    Traceback (most recent call last):
-    TypeError: offset must hold real numbers; got ['a', 'b'].
-    """
+    """Return `values` as a float array, or raise a TypeError that shows them."""
     found = np.asarray(values)
     if found.dtype.kind != "c":
         try:

@@ -14,11 +14,7 @@ _WORTHWHILE = 2**20  # values that a loop reads; for fewer, importing numba take
 
 @cache
 def can_compile() -> bool:
-    """Return whether numba is installed and compatible with the installed NumPy.
-
-    >>> can_compile() in (True, False)
-    True
-    """
+    """Return whether numba is installed and compatible with the installed NumPy."""
     try:
         import numba  # noqa: F401
     except ImportError:
@@ -27,11 +23,7 @@ def can_compile() -> bool:
 
 
 def is_worthwhile(n_values: int) -> bool:
-    """Return whether the number of values that a compiled loop reads justifies importing numba.
-
-    >>> is_worthwhile(10**4), is_worthwhile(10**7)
-    (False, True)
-    """
+    """Return whether the number of values that a compiled loop reads justifies importing numba."""
     return n_values >= _WORTHWHILE
 
 
@@ -65,11 +57,7 @@ def _forget_unreadable(function: Any) -> None:
 
 
 def compiled_module(name: str, package: str | None) -> Callable[[], ModuleType | None]:
-    """Return a function that imports a module of compiled functions; it returns `None` without numba.
-
-    >>> compiled_module(".sum_loops", "lineage_clust.expression.sums")() is None or can_compile()
-    True
-    """
+    """Return a function that imports a module of compiled functions; it returns `None` without numba."""
 
     @cache
     def load() -> ModuleType | None:

@@ -16,12 +16,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Constraint:
-    """Constraint on a parameter.
-
-    says : The end of the sentence "name must be ...".
-    holds : Function that returns whether a value is allowed.
-    error : Exception class raised otherwise.
-    advice : Function of the value that returns a hint to append to the message.
+    """Constraint on a parameter: "name must be `says`", if a value `holds`; `advice` on it is added to the message.
 
     >>> integer(2).check("n_neighbors", 1)
     Traceback (most recent call last):
@@ -54,15 +49,7 @@ Constraints = dict[str, Constraint | Checked]
 
 
 def check_constraints(estimator: Any, constraints: Constraints | None = None) -> None:
-    """Raise an error if a parameter of an estimator violates the constraints of its class.
-
-    constraints : Constraints by parameter name; `None` = those of its class.
-
-    >>> from lineage_clust import BSplineSmoother
-    >>> check_constraints(BSplineSmoother(knots="even"))
-    Traceback (most recent call last):
-    ValueError: knots must be 'uniform' or 'quantile'; got 'even'.
-    """
+    """Raise an error if a parameter of an estimator violates the constraints by parameter, `None` = those of its class."""
     for name, constraint in (type(estimator)._constraints if constraints is None else constraints).items():
         constraint.check(name, getattr(estimator, name))
 
@@ -73,11 +60,7 @@ def is_integer(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value is a real number; booleans and NaN are not.
-
-    >>> [is_number(value) for value in (1, np.float32(2), True, float("nan"), "1")]
-    [True, True, False, False, False]
-    """
+    """Return whether a value is a real number; booleans and NaN are not."""
     return bool(is_real(value) and value == value)
 
 
@@ -114,11 +97,7 @@ def number(says: str, holds: Callable[[Any], bool], *, or_none: bool = False) ->
 
 
 def one_of(options: Iterable[str], says: str | None = None) -> Constraint:
-    """Return the constraint to one of several strings.
-
-    >>> one_of(["a", "b", "c"]).says
-    "'a', 'b' or 'c'"
-    """
+    """Return the constraint to one of several strings."""
     known = list(options)
     listed = ", ".join(repr(option) for option in known[:-1])
     return Constraint(says or f"{listed} or {known[-1]!r}", lambda value: isinstance(value, str) and value in known)

@@ -12,14 +12,7 @@ _locks: WeakSet[ProcessLock] = WeakSet()
 
 
 class ProcessLock:
-    """A lock between threads that is released in a process forked while a thread holds it.
-
-    tidy : callable, optional. Called in the forked process to restore the state protected by the lock, which may be
-        inconsistent.
-
-    >>> with ProcessLock():
-    ...     pass
-    """
+    """A lock between threads that is released in a process forked while a thread holds it, after `tidy` restores order."""
 
     def __init__(self, tidy: Callable[[], None] | None = None):
         self._lock, self._tidy = threading.Lock(), tidy

@@ -9,11 +9,7 @@ from scipy import sparse
 
 
 def dense(matrix: Any) -> np.ndarray:
-    """Return a sparse matrix as an array, and an array as it is.
-
-    >>> dense(sparse.csr_array([[0.0, 1.0]])).tolist()
-    [[0.0, 1.0]]
-    """
+    """Return a sparse matrix as an array, and an array as it is."""
     return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 

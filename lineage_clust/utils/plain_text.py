@@ -11,31 +11,19 @@ import pandas as pd
 
 
 def text_index(names: Iterable[object], name: object = None) -> pd.Index:
-    """Return an index of names of dtype object.
-
-    >>> text_index(["a", "b"]).dtype
-    dtype('O')
-    """
+    """Return an index of names of dtype object."""
     return pd.Index([str(one) for one in names], dtype=object, name=name)
 
 
 def text_categories(values: pd.Series | pd.Categorical) -> pd.Categorical:
-    """Return a categorical with categories of dtype object.
-
-    >>> text_categories(pd.Series(["a", None, "a"])).categories.dtype
-    dtype('O')
-    """
+    """Return a categorical with categories of dtype object."""
     found = pd.Categorical(values)
     dtype = pd.CategoricalDtype(text_index(found.categories), ordered=found.ordered)
     return pd.Categorical.from_codes(found.codes, dtype=dtype)
 
 
 def plain_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with string indices, columns and categories converted to dtype object.
-
-    >>> plain_text(pd.DataFrame({"a": ["x", "y"]})).dtypes["a"]
-    dtype('O')
-    """
+    """Return a table with string indices, columns and categories converted to dtype object."""
     table = table.copy(deep=False)
     for name in table.columns:
         column = table[name]

@@ -12,12 +12,7 @@ _DELAY = 1.0  # seconds before a bar appears
 
 @contextmanager
 def progress_bars(shown: bool) -> Iterator[None]:
-    """Show progress bars of loops in this context, if enabled here or in an outer context; only in this thread.
-
-    >>> with progress_bars(False):
-    ...     list(bar([1, 2], "genes"))
-    [1, 2]
-    """
+    """Show progress bars of loops in this context, if enabled here or in an outer context; only in this thread."""
     token = _SHOWN.set(_SHOWN.get() or bool(shown))
     try:
         yield

@@ -20,21 +20,12 @@ def few_threads(size: float) -> AbstractContextManager:
     """Return a context in which linear algebra and searches use one thread if a call has few operations (`size`).
 
     On a busy machine, spinning threads of a pool can slow small products by more than a factor of ten.
-
-    >>> with few_threads(100):
-    ...     pass
     """
     return _pools().limit(limits=1) if size < _SMALL else nullcontext()
 
 
 def available_threads() -> int:
-    """Return the number of threads to use: the available cores, or fewer if `OMP_NUM_THREADS` is set.
-
-    joblib and dask set this variable for their workers.
-
-    >>> available_threads() >= 1
-    True
-    """
+    """Return the available cores, or fewer if `OMP_NUM_THREADS` is set, as joblib and dask do for their workers."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return max(1, min(cpu_count(), int(asked) if asked.isdigit() and int(asked) > 0 else cpu_count()))
 
@@ -44,9 +35,6 @@ def in_threads(function: Callable, tasks: Iterable) -> Iterator:
 
     Tasks of an iterator are generated while others run. Inside a thread of :func:`thread_pool` the tasks run one by
     one, because the other threads are busy.
-
-    >>> list(in_threads(abs, [-1, 2]))
-    [1, 2]
     """
     n_threads = min(available_threads(), len(tasks) if isinstance(tasks, Sized) else available_threads())
     if n_threads <= 1 or getattr(_here, "is_one_of_several", False):
@@ -57,17 +45,8 @@ def in_threads(function: Callable, tasks: Iterable) -> Iterator:
 
 
 def thread_pool(n_threads: int) -> ThreadPoolExecutor:
-    """Return a thread pool whose threads are marked, so that nested calls of :func:`in_threads` stay serial.
-
-    >>> with thread_pool(2) as pool:
-    ...     list(pool.map(abs, [-1, 2]))
-    [1, 2]
-    """
-    return ThreadPoolExecutor(n_threads, initializer=_mark_thread)
-
-
-def _mark_thread() -> None:
-    _here.is_one_of_several = True
+    """Return a thread pool whose threads are marked, so that nested calls of :func:`in_threads` stay serial."""
+    return ThreadPoolExecutor(n_threads, initializer=lambda: setattr(_here, "is_one_of_several", True))
 
 
 @cache

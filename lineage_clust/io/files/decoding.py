@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from .array_checks import check_edges, check_sparse
 from .stored_classes import CLASSES, SPARSE
 from .upgrades import RESULT_OF_FORMAT_2, result_of_format_2
-from .validating import validate
+from .validating import check_edges, check_sparse, validate
 
 
 class Decoder:
@@ -25,73 +24,72 @@ class Decoder:
         self._classes: dict[str, Any] = {**CLASSES, root.__name__: root, RESULT_OF_FORMAT_2: result_of_format_2}
         self._objects: dict[int, object] = {}
 
-    def decode(self, value: object) -> object:
+    def decode(self, value: Any) -> Any:
         """Return the encoded value."""
         if isinstance(value, list):
             return [self.decode(item) for item in value]
         if not isinstance(value, dict):
             return value
-        return getattr(self, "_decode_" + value["kind"].replace(" ", "_"))(value)
+        match value["kind"]:
+            case "float":
+                return float(value["value"])
+            case "tuple":
+                return tuple(self.decode(value["items"]))
+            case "dict":
+                return {self.decode(key): self.decode(entry) for key, entry in value["items"]}
+            case "scalar":
+                return self.decode(value["value"])[()]
+            case "array":
+                content = self._members[value["member"]]
+                _check_array(content)
+                return np.load(BytesIO(content), allow_pickle=False)
+            case "objects":
+                values = np.empty(len(value["items"]), dtype=object)
+                values[:] = self.decode(value["items"])
+                return values.reshape(value["shape"])
+            case "sparse":
+                parts = tuple(self.decode(value[name]) for name in ("data", "indices", "indptr"))
+                matrix = SPARSE[value["class"]](parts, shape=tuple(value["shape"]))
+                check_sparse(matrix)
+                return matrix
+            case "graph":
+                return self._graph(value)
+            case "random state":
+                generator = np.random.RandomState()
+                generator.set_state(self.decode(value["state"]))
+                return generator
+            case "frame":
+                return self._frame(value)
+            case "series":
+                name, index = self.decode(value["name"]), self.decode(value["index"])
+                values = self._values(value["values"], index)
+                return pd.Series(values, index=index, name=name, dtype=values.dtype)
+            case "index":
+                values = self._values(value["values"])  # with the dtype, because pandas 3 converts objects
+                return pd.Index(values, name=self.decode(value["name"]), dtype=values.dtype)
+            case "range":
+                return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))
+            case "same":
+                return self._objects[value["number"]]
+            case "object":
+                return self._object(value)
+            case kind:
+                raise ValueError(f"{kind!r} is no kind of value")
 
-    def _decode_float(self, value):
-        return float(value["value"])
-
-    def _decode_tuple(self, value):
-        return tuple(self.decode(value["items"]))
-
-    def _decode_dict(self, value):
-        return {self.decode(key): self.decode(entry) for key, entry in value["items"]}
-
-    def _decode_scalar(self, value):
-        return self.decode(value["value"])[()]
-
-    def _decode_array(self, value):
-        content = self._members[value["member"]]
-        _check_array(content)
-        return np.load(BytesIO(content), allow_pickle=False)
-
-    def _decode_objects(self, value):
-        values = np.empty(len(value["items"]), dtype=object)
-        values[:] = self.decode(value["items"])
-        return values.reshape(value["shape"])
-
-    def _decode_sparse(self, value):
-        parts = tuple(self.decode(value[name]) for name in ("data", "indices", "indptr"))
-        matrix = SPARSE[value["class"]](parts, shape=tuple(value["shape"]))
-        check_sparse(matrix)
-        return matrix
-
-    def _decode_graph(self, value):
+    def _graph(self, value: dict) -> Any:
         import igraph
 
         edges, weights = self.decode(value["edges"]), self.decode(value["weights"])
         check_edges(value["n"], edges, weights)
         return igraph.Graph(n=value["n"], edges=edges.tolist(), edge_attrs={"weight": weights.tolist()})
 
-    def _decode_random_state(self, value):
-        generator = np.random.RandomState()
-        generator.set_state(self.decode(value["state"]))
-        return generator
-
-    def _decode_frame(self, value):
+    def _frame(self, value: dict) -> pd.DataFrame:
         index = self.decode(value["index"])
         columns = [self._values(column, index) for column in value["columns"]]
         series = [pd.Series(values, index=index, dtype=values.dtype, copy=False) for values in columns]
         frame = pd.concat(series, axis=1) if series else pd.DataFrame(index=index)
         frame.columns = self.decode(value["names"])
         return frame
-
-    def _decode_series(self, value):
-        name, index = self.decode(value["name"]), self.decode(value["index"])
-        values = self._values(value["values"], index)
-        return pd.Series(values, index=index, name=name, dtype=values.dtype)
-
-    def _decode_index(self, value):
-        values = self._values(value["values"])
-        return pd.Index(values, name=self.decode(value["name"]), dtype=values.dtype)  # else pandas 3 converts objects
-
-    def _decode_range(self, value):
-        return pd.RangeIndex(*value["bounds"], name=self.decode(value["name"]))
 
     def _values(self, column, index=None):
         dtype = column["dtype"]
@@ -102,10 +100,7 @@ class Decoder:
             raise ValueError("a column of a table does not fit its index")
         return values
 
-    def _decode_same(self, value):
-        return self._objects[value["number"]]
-
-    def _decode_object(self, value):
+    def _object(self, value: dict) -> object:
         cls = self._classes[value["class"]]
         parameters, state = (
             {name: self.decode(entry) for name, entry in value[part].items()} for part in ("parameters", "state")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lineage_clust.io.rows import written_in_blocks
+from lineage_clust.io.cells import written_in_blocks
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
