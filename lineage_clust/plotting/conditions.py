@@ -58,12 +58,9 @@ def plot_condition_genes(
 
     Examples
     --------
-    >>> import numpy as np
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
-    >>> adata.obs["drug"] = np.where(np.arange(400) % 2, "yes", "no")
-    >>> adata.X = adata.X.toarray()
-    >>> adata.X[1::2, :3] += 1.0
+    >>> adata.obs["drug"] = ["no", "yes"] * 200
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> len(plot_condition_genes(found, found.genes[:2]).axes)
     4
@@ -205,10 +202,9 @@ def plot_difference_heatmap(
 
     Examples
     --------
-    >>> import numpy as np
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
-    >>> adata.obs["drug"] = np.where(np.arange(400) % 2, "yes", "no")
+    >>> adata.obs["drug"] = ["no", "yes"] * 200
     >>> adata.X = adata.X.toarray()
     >>> adata.X[1::2, :3] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
@@ -294,12 +290,9 @@ def plot_difference_volcano(
 
     Examples
     --------
-    >>> import numpy as np
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
-    >>> adata.obs["drug"] = np.where(np.arange(400) % 2, "yes", "no")
-    >>> adata.X = adata.X.toarray()
-    >>> adata.X[1::2, :3] += 1.0
+    >>> adata.obs["drug"] = ["no", "yes"] * 200
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> plot_difference_volcano(found, "yes").get_xlabel()
     'largest difference, yes minus no'

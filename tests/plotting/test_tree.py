@@ -141,7 +141,7 @@ def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
 @pytest.mark.slow
 def test_the_tree_stands_beside_the_heat_map(fitted, left_out):
     ax = fitted.plot_heatmap()
-    shape = dendrogram_of(fitted)
+    shape = dendrogram_of(fitted._result)
     shown = [int(text.get_text()) for text in of_kind(ax, "cluster")]
     assert shown == [shape.cluster[end] for end in shape.ends]
     branches = [line for line in ax.lines if line.get_gid() == "branch"]

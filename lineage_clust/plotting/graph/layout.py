@@ -16,15 +16,11 @@ _STEPS, _PULL = 400, 0.03  # attraction between clusters
 
 
 def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return the positions of the vertices.
+    """Return the positions of the vertices, `(n_vertices, 2)`, at least about :data:`DOT` apart.
 
-    Each cluster is laid out separately. Clusters are then placed as discs near those to which they have many edges, and
-    rotated so that genes with edges to another cluster are on its side. Unconnected clusters are arranged in rows.
-    Positions `(n_vertices, 2)` of two vertices are at least about :data:`DOT` apart.
-
-    graph : igraph.Graph, whose edges may have an attribute "weight".
-    labels : `(n_vertices,)` cluster of each vertex; clusters are ordered from left to right and from top to bottom.
-        Vertices with -1 form clusters of their own.
+    Each cluster is laid out separately, vertices with label -1 as clusters of their own. Clusters are then placed as discs
+    near those to which they have many edges, and rotated so that genes with edges to another cluster are on its side.
+    Unconnected clusters are arranged in rows, by their numbers.
     """
     labels = np.asarray(labels)
     alone = np.flatnonzero(labels < 0)
@@ -41,7 +37,6 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     np.add.at(ties, (groups[ends[:, 0]], groups[ends[:, 1]]), weights)
     ties = ties + ties.T
     np.fill_diagonal(ties, 0)
-    sizes = np.array([len(own) for own in members], dtype=float)
     n_parts, part_of = connected_components(ties > 0, directed=False)
     parts = [np.flatnonzero(part_of == part) for part in range(n_parts)]
     # small components come last: in a row with large ones they would take as much space
@@ -51,9 +46,7 @@ def graph_layout(graph, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     ))  # fmt: skip
     for part in order:
         if len(parts[part]) > 1:
-            _around_each_other(
-                places, [members[group] for group in parts[part]], parts[part], groups, ties, sizes, ends, seed
-            )
+            _around_each_other(places, members, parts[part], groups, ties, ends, seed)
     boxes = np.array([np.ptp(places[of_part[part]], axis=0) for part in order]).reshape(-1, 2) + _GAP
     for part, corner in zip(order, _packed(boxes), strict=True):
         own = of_part[part]
@@ -72,14 +65,15 @@ def _one_cluster(graph, labels: np.ndarray, seed: int) -> np.ndarray:
     return places - (places.min(axis=0) + places.max(axis=0)) / 2
 
 
-def _around_each_other(places, members, part, groups, ties, sizes, ends, seed) -> None:
+def _around_each_other(places, members, part, groups, ties, ends, seed) -> None:
     """Move connected clusters, as discs that touch without overlap."""
     from igraph import Graph
 
     from lineage_clust.clusterers.communities import seeded_igraph
 
-    radii = np.array([np.hypot(*places[own].T).max() + _BETWEEN / 2 for own in members])
-    strength = ties[np.ix_(part, part)] / np.sqrt(np.outer(sizes[part], sizes[part]))
+    radii = np.array([np.hypot(*places[members[group]].T).max() + _BETWEEN / 2 for group in part])
+    sizes = np.array([len(members[group]) for group in part], dtype=float)
+    strength = ties[np.ix_(part, part)] / np.sqrt(np.outer(sizes, sizes))
     first, second = np.nonzero(np.triu(strength))
     with seeded_igraph(seed):
         meta = Graph(n=len(part), edges=list(zip(first.tolist(), second.tolist(), strict=True)))
@@ -97,14 +91,15 @@ def _around_each_other(places, members, part, groups, ties, sizes, ends, seed) -
         move = np.where(gap < 0, -0.5 * gap, 0.0 if last else -_PULL * np.maximum(gap, 0) * (0.1 + pull))
         middles = middles + ((move / distance)[..., None] * away).sum(axis=1)
     middles = _turned(middles, np.arange(len(part), dtype=float))
-    middle_of = np.zeros((len(sizes), 2))
+    middle_of = np.zeros((len(members), 2))
     middle_of[part] = middles
     pulled = np.zeros_like(places)
     across = groups[ends[:, 0]] != groups[ends[:, 1]]
     for one, other in (ends[across].T, ends[across].T[::-1]):
         toward = middle_of[groups[other]] - middle_of[groups[one]]
         np.add.at(pulled, one, toward / np.maximum(np.hypot(*toward.T), 1e-9)[:, None])
-    for own, middle in zip(members, middles, strict=True):
+    for group, middle in zip(part, middles, strict=True):
+        own = members[group]
         turn, _ = orthogonal_procrustes(places[own], pulled[own])  # towards connected clusters
         places[own] = places[own] @ turn + middle
 

@@ -192,9 +192,7 @@ def plot_heatmap(
 def row_order(scaled: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Return the order of rows by the time around which their values are high, `(n_genes,)`.
 
-    This time is the centre of mass of the squared deviations above the row's mean: near the peak for a peak, near the
-    end for a late rise, earlier for a steady one. It varies smoothly with the trend, so that rows form a smooth
-    diagonal within and across clusters.
+    This is the centre of mass of the squared deviations above the row's mean, which varies smoothly with the trend.
     """
     above = np.clip(scaled - scaled.mean(axis=1, keepdims=True), 0, None) ** 2
     mass = above.sum(axis=1)

@@ -184,10 +184,7 @@ def draw_confidence(ax, confidence: np.ndarray) -> None:
 
 
 def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray | None, beside: float = 0.0) -> list:
-    """Draw names of genes right of the rows, `beside` inches from them; return the artists.
-
-    `wanted` is a list of names, their maximum number, or `None` for as many as fit.
-    """
+    """Draw names of genes (`wanted`: these, at most this number, or all that fit) right of the rows; return the artists."""
     if names is None:
         return []
     height = _size(ax)[1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...utils.checking import as_numbers
+from ...utils.constraints import Constraint
 from ...utils.documenting import parameters_as
 from ..parts.captions import Caption, own_labels
 from ..parts.checking import axes_for, check_figure
@@ -23,6 +24,11 @@ from .parts import LOW_CONFIDENCE, Curves, draw_cells, draw_curves, draw_key, la
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_SHAREY = Constraint(
+    "True, False, 'row', 'col', 'all' or 'none'",
+    lambda value: isinstance(value, (bool, np.bool_)) or value in (None, "row", "col", "all", "none"),
+)
 
 
 @parameters_as(axes_for)
@@ -115,7 +121,7 @@ def plot_clusters(
 
     scaled, labels = as_numbers("scaled", scaled), np.asarray(labels)
     check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance, density=density)
-    check_sharey(sharey)
+    _SHAREY.check("sharey", sharey)
     shown = check_clusters(clusters, labels)
     n_clusters = int(labels.max(initial=-1)) + 1
     captions = _captions(labels, n_clusters, names) if captions is None else captions
@@ -198,12 +204,6 @@ def check_shapes(scaled, labels: np.ndarray, grid, **per_row_or_column) -> None:
         needed = shape[1] if name in ("grid_lineage", "density") else shape[0]
         if values is not None and len(values) != needed:
             raise ValueError(f"{name} must have {needed} values; it has {len(values)}.")
-
-
-def check_sharey(sharey: object) -> None:
-    """Raise a ValueError unless matplotlib supports `sharey`."""
-    if sharey is not None and not isinstance(sharey, (bool, np.bool_)) and sharey not in ("row", "col", "all", "none"):
-        raise ValueError(f"sharey must be True, False, 'row', 'col', 'all' or 'none'; got {sharey!r}.")
 
 
 def check_clusters(clusters: int | Sequence[int] | None, labels: np.ndarray) -> list[int]:

@@ -137,11 +137,7 @@ def band(trends: np.ndarray) -> np.ndarray:
 
 
 def limits(clusters: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return limits that include the central 98 % of all curves at each point, and the middle 80 % of each cluster.
-
-    >>> limits([np.zeros((500, 3)), np.array([[0.0, 1, 50], *[[0.0, 1, 2]] * 20])])
-    (0.0, 2.0)
-    """
+    """Return limits that include the central 98 % of all curves at each point, and the middle 80 % of each cluster."""
     every = np.concatenate(list(clusters))
     ends = [np.quantile(every, [(1 - CENTRAL) / 2, (1 + CENTRAL) / 2], axis=0), *(band(trends) for trends in clusters)]
     low, high = min(float(one[0].min()) for one in ends), max(float(one[1].max()) for one in ends)
@@ -165,11 +161,7 @@ def smoothed(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
 
 
 def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
-    """Return the sparsity of cells `(n_points,)`: 0 above a quarter of the lineage's mean density, 1 without cells.
-
-    >>> thinness(np.array([4.0, 4.0, 0.0, 4.0]), [slice(0, 4)]).tolist()
-    [0.0, 0.0, 1.0, 0.0]
-    """
+    """Return the sparsity of cells `(n_points,)`: 0 above a quarter of the lineage's mean density, 1 without cells."""
     found = np.zeros(len(density))
     for part in parts:
         enough = _THIN * density[part].mean()

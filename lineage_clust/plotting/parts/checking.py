@@ -57,10 +57,7 @@ def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any =
 
 
 def check_named(name: str, wanted: Any, genes: Sequence[str] | None, figure: str, why: str) -> Any:
-    """Return the genes to name in a figure as a list, or their maximum number, if `wanted` is one.
-
-    `genes` are those in the figure, `None` = without names; `why` ends the error if one is not among them.
-    """
+    """Return the wanted names among the `genes` of a figure, or their maximum number; `why` one may not be there."""
     if np.ndim(wanted) == 0 and not isinstance(wanted, str):
         integer(0).check(name, wanted)
         return wanted

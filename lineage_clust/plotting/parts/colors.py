@@ -52,10 +52,7 @@ def cluster_colors(n_clusters: int) -> list[str]:
 
 
 def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = None) -> list[str]:
-    """Return the hex colour of each cluster, with colours given by the user.
-
-    palette : `None`, a sequence, a mapping by number or name with defaults for other clusters, or a colour map.
-    """
+    """Return the hex colour of each cluster from a sequence, a (partial) mapping by number or name, or a colour map."""
     colors = [legible(color) for color in cluster_colors(n_clusters)]
     if palette is None:
         return colors

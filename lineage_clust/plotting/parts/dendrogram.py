@@ -10,7 +10,7 @@ import numpy as np
 
 from ...contracts.capabilities import fitted_value
 from ...results.naming import nodes_of, time_ranks
-from ...results.result import FitResult, Fitted, result_of
+from ...results.result import FitResult
 from .theme import ink
 
 if TYPE_CHECKING:
@@ -21,23 +21,14 @@ _GAP = 0.04  # between a division and those below it, as a fraction of the range
 
 @dataclass(frozen=True)
 class Dendrogram:
-    """The upper part of a tree, truncated at some nodes.
+    """The upper part of a tree, truncated at some nodes."""
 
-    ends : Undivided nodes, in the order in which they are drawn.
-    children : Children of each divided node, the upper one first.
-    place : Position of each node: 0, 1, ... for the ends, the mean of the children for the others.
-    depth : Depth of each divided node, from 0 at the ends to 1 at the top, on a logarithmic scale of height. Nodes are
-        moved up where they would be on their children or on the cut.
-    cluster : Cluster number of the nodes at and below each cluster of the current cut.
-    cut : Depth that separates the divisions above the clusters from those below; `None` if there is none.
-    """
-
-    ends: list[int]
-    children: dict[int, tuple[int, int]]
-    place: dict[int, float]
-    depth: dict[int, float]
-    cluster: dict[int, int]
-    cut: float | None
+    ends: list[int]  # undivided nodes, in the order in which they are drawn
+    children: dict[int, tuple[int, int]]  # of each divided node, the upper one first
+    place: dict[int, float]  # 0, 1, ... for the ends, the mean of the children for the others
+    depth: dict[int, float]  # of each divided node, from 0 at the ends to 1 at the top, by the logarithm of height
+    cluster: dict[int, int]  # cluster number of the nodes at and below each cluster of the current cut
+    cut: float | None  # depth that separates the divisions above the clusters from those below, if one does
 
 
 def upper_nodes(tree: ClusterTree, clusters: Sequence[int], n_ends: int) -> list[int]:
@@ -67,12 +58,9 @@ def lay_out(
     rank: np.ndarray,
     names: Sequence[str] | None = None,
 ) -> Dendrogram:
-    """Return the layout of a tree.
+    """Return the layout of a tree of undivided nodes `ends`, with the node of each cluster of the current cut.
 
-    ends : Undivided nodes; together they contain all leaves.
-    clusters : Node of each cluster of the current cut.
-    rank : `(n_nodes,)` ranks by time. Children are ordered by the mean rank of their ends, or by their names, "2.1"
-        before "2.2".
+    Children are ordered by the mean of the `rank` by time, `(n_nodes,)`, of their ends, or by names, "2.1" before "2.2".
     """
     first = tree.n_leaves
     children: dict[int, tuple[int, int]] = {}
@@ -133,9 +121,8 @@ def _nodes_below(node: int, children: dict[int, tuple[int, int]]) -> Iterator[in
         waiting.extend(reversed(children.get(here, ())))
 
 
-def dendrogram_of(fitted: Fitted | FitResult) -> Dendrogram | None:
+def dendrogram_of(result: FitResult) -> Dendrogram | None:
     """Return the dendrogram of the clusters of a fit, or `None` without a tree."""
-    result = result_of(fitted)
     tree, rows = fitted_value(result.clusterer, "tree_"), result.grouped
     if tree is None or len(rows) == 0:
         return None
@@ -152,8 +139,7 @@ def draw_branches(
 ) -> None:
     """Draw the branches: grey above the clusters, in the colour of a cluster within it.
 
-    x, y : Maps from depth and from position to coordinates.
-    width, stub : Line width in points; length of the branch above the root, in depth.
+    `x` and `y` map depth and position to coordinates, and the branch above the root has the length `stub`, in depth.
     """
     where = {} if transform is None else {"transform": transform}
 

@@ -13,22 +13,18 @@ _TITLE = 0.25  # inches above each panel
 
 
 class GridLayout(LayoutEngine):
-    """Layout of panels of equal size, given row by row, with margins for the tick labels of each column and row.
-
-    above, beside : Legend above all panels; legend or axes of a colour bar right of them; `None` = none.
-    xlabel, ylabel : Labels of the whole figure, or `None`.
-    """
+    """Layout of panels of equal size, given row by row, with margins for the tick labels of each column and row."""
 
     _adjust_compatible = False
     _colorbar_gridspec = False
+    above: Any = None  # legend above all panels
+    beside: Any = None  # legend, or axes of a colour bar, right of them
+    xlabel: Any = None  # of the whole figure
+    ylabel: Any = None
 
     def __init__(self, panels: list, ncols: int) -> None:
         super().__init__()
         self._panels, self._ncols = panels, ncols
-        self.above: Any = None
-        self.beside: Any = None
-        self.xlabel: Any = None
-        self.ylabel: Any = None
 
     def execute(self, fig) -> None:
         """Place the panels, and labels and legends around them."""
@@ -73,7 +69,7 @@ def _largest(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 def _extent(artist) -> np.ndarray:
     """Return width and height in inches."""
-    box = artist.get_tightbbox() if hasattr(artist, "get_tightbbox") else artist.get_window_extent()
+    box = artist.get_tightbbox()
     return np.array([box.width, box.height]) / artist.figure.figure.dpi
 
 

@@ -40,11 +40,7 @@ def settle_layout(figure) -> None:
 
 
 def level_names(levels: Iterable) -> list[str]:
-    """Return the names of the levels of a category; dates without a time of day are written without it.
-
-    >>> level_names(pd.to_datetime(["2024-01-31"])), level_names([True, 2])
-    (['2024-01-31'], ['True', '2'])
-    """
+    """Return the names of the levels of a category; dates without a time of day are written without it."""
     index = pd.Index(levels)
     if isinstance(index, pd.DatetimeIndex) and (index == index.normalize()).all():
         return index.strftime("%Y-%m-%d").tolist()
@@ -118,11 +114,9 @@ def thinned(positions: np.ndarray, importance: np.ndarray, gap: float, at_most: 
 
 
 def inches_beside(ax, side: str):
-    """Return a transform for positions beside an axes, independent of its final size.
+    """Return a transform for positions in inches beside an axes, scaled by the factor of :func:`set_scale`.
 
-    On "left" and "right", x is in inches from that edge and y in fractions of the axes; on "top" and "bottom", x is in
-    fractions and y in inches. At a corner such as "top right", both are in inches. Inches are scaled by the factor of
-    :func:`set_scale`.
+    On "left" and "right", y is in fractions of the axes, on "top" and "bottom" x is; at a corner such as "top right", none.
     """
     from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 

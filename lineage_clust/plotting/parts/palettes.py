@@ -33,10 +33,8 @@ _R_ONLY = {"violetred": "D02090", "lightslateblue": "8470FF", "lightgoldenrod": 
 def read_palette(stored: Any, levels: Iterable[str], where: str) -> list[tuple[float, float, float, float]] | None:
     """Return one colour per category as RGBA; `None` if there are no colours, or fewer than categories.
 
-    stored : Colours in the order of the categories, or a mapping from category to colour; `None` = none. A colour is a
-        string or bytes (a name of matplotlib or R, or hexadecimal) or three or four numbers, from 0 to 1 or, if any
-        number of the palette is above 1, to 255.
-    where : Where the colours are stored, for error messages.
+    Colours are stored in the order of the categories or as a mapping, as strings or bytes (a name of matplotlib or R, or
+    hexadecimal) or numbers, from 0 to 1 or, if any number of the palette is above 1, to 255. Errors say `where`.
     """
     levels = [str(level) for level in levels]
     if stored is None:

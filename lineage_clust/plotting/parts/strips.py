@@ -26,17 +26,12 @@ _Piece = tuple[pd.Series, np.ndarray, np.ndarray, np.ndarray]  # values, pseudot
 
 @dataclass(frozen=True)
 class Strip:
-    """Colours of one covariate along the grid, or of all cells.
-
-    colors : `(n_points, 4)` RGBA; of cells, `(n_obs, 3)`.
-    categories : Colour by category, for a legend; empty for a numeric covariate.
-    limits, cmap : Range of the values and colour map of a numeric covariate.
-    """
+    """Colours of one covariate along the grid, or of all cells."""
 
     name: str
-    colors: np.ndarray
-    categories: dict[str, Any] = field(default_factory=dict)
-    limits: tuple[float, float] | None = None
+    colors: np.ndarray  # `(n_points, 4)` RGBA; of cells, `(n_obs, 3)`
+    categories: dict[str, Any] = field(default_factory=dict)  # colour by category
+    limits: tuple[float, float] | None = None  # range of the values of a numeric covariate
     cmap: Any = None
 
 
@@ -45,9 +40,8 @@ def smooth_along(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return kernel-weighted means of values `(n_cells, n_columns)` along a grid `(n_points,)`, and the weight of each.
 
-    The standard deviation of the Gaussian kernel is 1.5 % of the range of the grid (Nadaraya 1964, On estimating
-    regression, Theory of Probability and its Applications 9, 141-142). Cells are binned first, so that the cost is linear
-    in their number. Without cells nearby, the nearest ones are used.
+    The kernel is Gaussian (Nadaraya 1964, On estimating regression, Theory of Probability and its Applications 9, 141-142).
+    Cells are binned first, so that the cost is linear in their number. Without cells nearby, the nearest ones are used.
     """
     start, end = float(grid[0]), float(grid[-1])
     width = (end - start) / _N_BINS

@@ -10,22 +10,20 @@ _CONTRAST, _MIDDLE = 3.0, 0.18  # least contrast of lines (WCAG 2.1, 1.4.11); lu
 
 def paper() -> tuple[float, float, float]:
     """Return the background colour of axes, as red, green and blue from 0 to 1."""
-    from matplotlib import rcParams
-    from matplotlib.colors import to_rgb, to_rgba
+    from matplotlib import colors, rcParams
 
     color: Any = rcParams["axes.facecolor"]
-    if to_rgba(color)[3] == 0:  # transparent: the background of the figure is visible
+    if colors.to_rgba(color)[3] == 0:  # transparent: the background of the figure is visible
         color = rcParams["figure.facecolor"]
-    return to_rgb(color)
+    return colors.to_rgb(color)
 
 
 def backgrounds() -> list[tuple[float, float, float]]:
     """Return the background colours on which lines are drawn: of axes, and of the figure around axes without a frame."""
-    from matplotlib import rcParams
-    from matplotlib.colors import to_rgb, to_rgba
+    from matplotlib import colors, rcParams
 
     figure: Any = rcParams["figure.facecolor"]
-    return [paper()] if to_rgba(figure)[3] == 0 else [paper(), to_rgb(figure)]
+    return [paper()] if colors.to_rgba(figure)[3] == 0 else [paper(), colors.to_rgb(figure)]
 
 
 def ink(strength: float = 1.0) -> tuple[float, float, float]:

@@ -13,8 +13,6 @@ _GAP = 0.03  # of the total length
 class Segment:
     """Part of the time axis of one lineage ("" if there is only one): its grid points, and their pseudotimes.
 
-    shift : Position on the axis minus pseudotime.
-
     >>> parts = segments(np.array([0.0, 1.0, 0.5, 1.0]), np.array(["a", "a", "b", "b"]), touching=True)
     >>> [part.x.tolist() for part in parts]
     [[0.0, 1.0], [1.0, 1.5]]
@@ -23,7 +21,7 @@ class Segment:
     name: str
     columns: slice
     grid: np.ndarray
-    shift: float
+    shift: float  # position on the axis minus pseudotime
 
     @property
     def x(self) -> np.ndarray:
