@@ -139,13 +139,14 @@ def plot_gene_trends(
         _set_limits(panel, [shown[gene][name] for name in names])
         if derivative:
             panel.axhline(0, color=ink(0.55), lw=0.8, zorder=0)
-        if strips.get(panel):
-            _mark_zeros(panel, strips[panel])
         panel.spines[["top", "right"]].set_visible(False)
         panel.tick_params(labelsize=8)
         note = "" if cluster is None else f"cluster {cluster}" if cluster >= 0 else "no cluster"
         right = panel.set_title(note, loc="right", fontsize=8, color=ink(0.65), y=1.0)
         titles.append((panel, panel.set_title(plain(gene), loc="left", fontsize=10, fontweight="bold", y=1.0), right))
+    for panel in filter(strips.get, strips):  # now that axes which are shared have all their content
+        beside = panel.get_shared_y_axes().get_siblings(panel)
+        _mark_zeros(panel, strips[panel], max(strips.get(one, 0.0) for one in beside))
     time = "pseudotime" if tones or not names[0] else f"pseudotime ({plain(shortened(names[0], 20))})"
     _label(figure, axes, ax is None, time, ylabel, bool(tones), cell_colors if max_cells and not derivative else None)
     for panel, left, right in titles:
@@ -205,7 +206,7 @@ def _set_limits(ax, trends: list) -> None:
         return
     reason = plain(fill(f"no trend: {trends[0].reason}", 34, max_lines=5, placeholder=" …"))
     ax.text(0.5, 0.5, reason, transform=ax.transAxes, fontsize=7, color=ink(0.65), ha="center", va="center")
-    ax.set(xticks=[], yticks=[])
+    ax.tick_params(left=False, labelleft=False, bottom=False, labelbottom=False)  # of this panel, if axes are shared
 
 
 def _slope(trend: Any) -> Any:
@@ -216,12 +217,12 @@ def _slope(trend: Any) -> Any:
     return SimpleNamespace(x=None, x_test=trend.x_test, y_test=slope, conf_int=interval)
 
 
-def _mark_zeros(ax, height: float) -> None:
-    """Shade the strip of the cells without expression, and remove ticks below 0."""
+def _mark_zeros(ax, height: float, highest: float) -> None:
+    """Shade the strip of the cells without expression, below which the axis has the highest one, and remove ticks in it."""
     from matplotlib.ticker import FuncFormatter
 
     ax.axhspan(-1.1 * height, 0, color=ink(0.08), lw=0, zorder=0)
-    ax.set_ylim(bottom=-1.15 * height)
+    ax.set_ylim(bottom=-1.15 * highest)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 0 else ""))
 
 

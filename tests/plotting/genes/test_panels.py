@@ -153,3 +153,22 @@ def test_axes_must_be_as_many_as_genes(trends):
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="3 genes and 1 Axes"):
         plot_gene_trends(trends, ax=ax)
+
+
+def test_shared_axes_show_all_genes_with_zeros_and_have_ticks_beside_a_failed_one():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, 90)
+    trends = {}
+    for gene, level in (("low", 1.0), ("high", 30.0)):
+        y = np.where(rng.random(90) < 0.3, 0.0, level * (1 + x))
+        trends[gene] = {"A": GeneTrend(gene, "A", x, y, np.ones(90)).prepare(n_points=30).fit()}
+    trends["none"] = {"A": FailedTrend("none", "A", "fit", "all zero")}
+    figure = plot_gene_trends(trends, sharey=True)
+    low, high = figure.axes[0].get_ylim()
+    for ax in figure.axes[:2]:
+        assert ax.get_ylim() == (low, high)
+        for part in [*(line.get_ydata() for line in ax.lines), *(dots.get_offsets()[:, 1] for dots in cells_of(ax))]:
+            assert low <= np.min(part) <= np.max(part) <= high
+    assert len(figure.axes[0].get_yticks()) > 1
+    figure.draw_without_rendering()
+    assert [any(tick.tick1line.get_visible() for tick in ax.yaxis.get_major_ticks()) for ax in figure.axes][2] is False
