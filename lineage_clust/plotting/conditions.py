@@ -169,6 +169,8 @@ def _minus_reference(found, condition: str) -> str:
 def _number(value: float) -> str:
     if not np.isfinite(value):
         return "?"
+    if value < 1e-300:  # as computed, it may be 0
+        return "< 1e-300"
     return f"{value:.0e}" if value < 1e-3 else f"{value:.2g}"
 
 
@@ -297,6 +299,8 @@ def plot_difference_volcano(
     >>> plot_difference_volcano(found, "yes").get_xlabel()
     'largest difference, yes minus no'
     """
+    from matplotlib.ticker import FuncFormatter
+
     integer(0).check("n_names", n_names)
     own, ax = ax is None, axes_for(ax, (5.4, 4.4), figsize, dpi)
     suffix = "" if len(found.conditions) == 2 else f"_{condition}"
@@ -318,6 +322,8 @@ def plot_difference_volcano(
     ax.set_xlim(-1.15 * farthest or -1, 1.15 * farthest or 1)
     highest = max(np.nanmax(y, initial=0.0), 1.5)
     ax.set_ylim(-0.03 * highest, 1.12 * highest)
+    if np.nanmin(q, initial=1.0) < _LOWEST_Q:
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{'≥ ' if tick == highest else ''}{tick:g}"))
     ax.set_xlabel(f"largest difference, {_minus_reference(found, condition)}")
     ax.set_ylabel(f"\u2212log₁₀ q (level and shape{_in_any(found)})")
     ax.spines[["top", "right"]].set_visible(False)

@@ -93,6 +93,15 @@ def test_the_volcano_leaves_out_genes_without_a_test(found):
     assert np.isfinite(ax.get_ylim()).all()
 
 
+def test_q_values_of_zero_are_not_written_as_zero(found):
+    table = found.table.assign(qvalue_level=0.0, qvalue_both=0.0)
+    found = replace(found, table=table)
+    assert "level < 1e-300" in found.plot_genes("gene5").axes[0].texts[0].get_text()
+    ax = found.plot_volcano()
+    ax.figure.draw_without_rendering()
+    assert [label.get_text() for label in ax.get_yticklabels() if "≥" in label.get_text()] == ["≥ 100"]
+
+
 def test_a_file_gives_the_same_back(found, tmp_path):
     found.save(tmp_path / "found.lclust")
     again = type(found).load(tmp_path / "found.lclust")
