@@ -14,16 +14,8 @@ from ..io.spreadsheets import write_csv
 from ..models import GAM
 from ..models.families import FAMILIES
 from ..utils.checking import check_share
+from . import options
 from .analysing import write_all, write_png
-from .options import (
-    UsageError,
-    add_expression_reading,
-    add_lineage_reading,
-    check_folder,
-    common_options,
-    opened_cells,
-    read_genes,
-)
 
 if TYPE_CHECKING:
     from ..utils.atomic import Writer
@@ -55,8 +47,8 @@ def add_to(commands) -> None:
     parser.add_argument("--covariates", metavar="COLUMN", nargs="+", help="columns of obs, of donors or of cells")
     reading = parser.add_argument_group("what is read (defaults in brackets)")
     reading.add_argument("--lineage", metavar="NAME", help="the lineage; the only one there is can be left out")
-    add_lineage_reading(reading)
-    add_expression_reading(reading)
+    options.add_lineage_reading(reading)
+    options.add_expression_reading(reading)
     method = parser.add_argument_group("how it is done (defaults in brackets)")
     method.add_argument(
         "--alpha", metavar="Q", type=float, default=0.05,
@@ -69,7 +61,7 @@ def add_to(commands) -> None:
     method.add_argument("--seed", metavar="N", type=int, default=0, help="seed of samples and clusters (%(default)s)")
     parser.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
     parser.add_argument("--save", action="store_true", help="write a file for ConditionComparison.load as well")
-    common_options(parser)
+    options.common_options(parser)
 
 
 def compare(arguments: argparse.Namespace) -> str:
@@ -80,10 +72,10 @@ def compare(arguments: argparse.Namespace) -> str:
         check_share("alpha", arguments.alpha)
         parse_budget(arguments.memory_budget)
     except (TypeError, ValueError) as error:
-        raise UsageError(str(error)) from error
-    genes = read_genes(arguments.genes)
-    check_folder(arguments.out)
-    with opened_cells(arguments) as adata:
+        raise options.UsageError(str(error)) from error
+    genes = options.read_genes(arguments.genes)
+    options.check_folder(arguments.out)
+    with options.opened_cells(arguments) as adata:
         found = compare_conditions(
             adata, arguments.condition, arguments.sample_key, genes=genes, random_state=arguments.seed,
             model=GAM(arguments.family), **given,
@@ -96,11 +88,7 @@ def compare(arguments: argparse.Namespace) -> str:
 def comparison_files(
     found: ConditionComparison, folder: Path, report: bool = False, save: bool = False
 ) -> dict[Path, Writer | None]:
-    """Return the writer of each file by path, or `None` for files that this comparison does not have.
-
-    With more than two conditions, each has a heatmap (if genes differ) and a volcano plot. `report` and `save` ask for an
-    HTML page, and for a file of the comparison itself.
-    """
+    """Return the writer of each file by path, or `None` for files that this comparison does not have."""
     key = default_key(found.lineage, "conditions", distinct_key)
     files: dict[Path, Writer | None] = {
         folder / f"{key}.csv": found.write_csv,

@@ -9,18 +9,8 @@ from sklearn.base import clone
 
 from ..clusterer import TrendClusterer
 from ..errors import counted
+from . import options
 from .analysing import analyse
-from .options import (
-    UsageError,
-    add_expression_reading,
-    add_lineage_reading,
-    check_folder,
-    check_settings,
-    common_options,
-    number_or,
-    opened_cells,
-    read_genes,
-)
 from .processes import n_processes
 
 _EXAMPLES = """\
@@ -48,9 +38,9 @@ def add_to(commands) -> None:
     parser.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
     parser.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
     _add_lineages(parser.add_argument_group("lineages"))
-    add_expression_reading(parser.add_argument_group("what is read (defaults in brackets)"))
+    options.add_expression_reading(parser.add_argument_group("what is read (defaults in brackets)"))
     _add_method(parser.add_argument_group("how it is done (defaults in brackets)"))
-    common_options(parser)
+    options.common_options(parser)
 
 
 def _add_lineages(group) -> None:
@@ -67,7 +57,7 @@ def _add_lineages(group) -> None:
         "--n-jobs", metavar="N", type=int, default=1,
         help="analyse up to N lineages at the same time, each in a process of its own; -1 = one per core; on Linux (1)",
     )  # fmt: skip
-    add_lineage_reading(group)
+    options.add_lineage_reading(group)
     group.add_argument(
         "--time-draws", metavar="KEY", nargs="+",
         help="several draws of an uncertain pseudotime, in place of --time-key: columns of obs, or matrices in obsm",
@@ -76,14 +66,14 @@ def _add_lineages(group) -> None:
 
 def _add_method(group) -> None:
     default = TrendClusterer().get_params()
-    bound, those = number_or("none", None), "of these genes, cluster those whose trend"
+    bound, those = options.number_or("none", None), "of these genes, cluster those whose trend"
     for flag, metavar, kind, parameter, text in (
         ("--alpha", "Q", bound, "alpha", "cluster the genes with a q-value below this; 'none' clusters all (%(default)s)"),
         ("--min-range", "X", bound, "min_range", f"{those} changes by at least this, in units of expression (none)"),
         ("--min-deviance-explained", "SHARE", bound, "min_deviance_explained", f"{those} explains at least this (none)"),
         ("--n-splines", "N", int, "smoother__n_splines", "number of basis functions (%(default)s)"),
         ("--n-neighbors", "N", int, "clusterer__n_neighbors", "neighbours in the graph of genes (%(default)s)"),
-        ("--resolution", "R", number_or("auto", "auto"), "clusterer__resolution",
+        ("--resolution", "R", options.number_or("auto", "auto"), "clusterer__resolution",
          "the more, the more clusters (%(default)s)"),
     ):  # fmt: skip
         group.add_argument(flag, metavar=metavar, type=kind, dest=parameter, default=default[parameter], help=text)
@@ -93,9 +83,9 @@ def _add_method(group) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Analyse a file, and return the summary."""
     clusterers = _clusterers(arguments)
-    check_folder(arguments.out)
+    options.check_folder(arguments.out)
     n_at_once = n_processes(len(clusterers), arguments.n_jobs) if arguments.alone else 1
-    with opened_cells(arguments) as adata:
+    with options.opened_cells(arguments) as adata:
         head = f"{arguments.file}: {counted(adata.n_obs, 'cell')}, {counted(adata.n_vars, 'gene')}."
         return f"{head}\n\n{analyse(clusterers, adata, arguments.out, arguments.report, n_at_once)}"
 
@@ -104,28 +94,30 @@ def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
     """Return one clusterer per analysis; raise a UsageError for invalid options."""
     lineages = arguments.lineages or [None]
     if len(set(lineages)) < len(lineages):
-        raise UsageError(f"--lineage {next(name for name in lineages if lineages.count(name) > 1)} is given twice.")
+        raise options.UsageError(
+            f"--lineage {next(name for name in lineages if lineages.count(name) > 1)} is given twice."
+        )
     alike = [name for name in lineages if [str(one).casefold() for one in lineages].count(str(name).casefold()) > 1]
     if alike and not arguments.joint:
-        raise UsageError(
+        raise options.UsageError(
             f"--lineage {alike[0]} and {alike[1]} differ in case only, and so would their files, which some systems take for "
             "the same. Analyse each with an --out of its own."
         )
     if arguments.n_jobs == 0:
-        raise UsageError("--n-jobs must be a positive number, or -1 for one per core; got 0.")
+        raise options.UsageError("--n-jobs must be a positive number, or -1 for one per core; got 0.")
     if arguments.n_jobs != 1 and (arguments.backed or arguments.memory_budget is not None):
-        raise UsageError(
+        raise options.UsageError(
             "--n-jobs reads one file from several processes, which --backed cannot do. Leave one of them out."
         )
     if arguments.joint and len(lineages) < 2:
-        raise UsageError("--joint needs several lineages. Name each with a --lineage of its own.")
-    clusterer = TrendClusterer(genes=read_genes(arguments.genes), random_state=arguments.seed)
+        raise options.UsageError("--joint needs several lineages. Name each with a --lineage of its own.")
+    clusterer = TrendClusterer(genes=options.read_genes(arguments.genes), random_state=arguments.seed)
     names = clusterer.get_params().keys() - {"genes", "random_state"}
     clusterer.set_params(**{name: value for name, value in vars(arguments).items() if name in names})
     if arguments.time_draws:
         if arguments.time_key is not None:
-            raise UsageError("--time-key and --time-draws both name pseudotime. Leave one of them out.")
+            raise options.UsageError("--time-key and --time-draws both name pseudotime. Leave one of them out.")
         clusterer.set_params(time_key=arguments.time_draws)
-    check_settings(clusterer)
+    options.check_settings(clusterer)
     each = [list(lineages)] if arguments.joint else lineages
     return [clone(clusterer).set_params(lineage=lineage) for lineage in each]

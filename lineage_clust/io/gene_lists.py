@@ -97,10 +97,7 @@ def lists_of(table: pd.DataFrame, unassigned: bool = False) -> dict[int, list[st
 def write_lists(
     lists: Mapping[int, list[str]], path: str | Path, prefix: str = "", names: Sequence[str] | None = None
 ) -> None:
-    """Write lists of genes to a file of the format that its suffix names.
-
-    `prefix` begins the names of gene sets; `names` are those of the clusters, by number, `None` = their numbers.
-    """
+    """Write lists of genes to a file of the format that its suffix names, as sets named by `prefix` and cluster."""
     suffix = as_path(path).suffix.lower()
     if suffix not in _FORMATS:
         raise ValueError(

@@ -13,8 +13,8 @@ from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
 from .parts.checking import axes_for, check_color_map, check_figure
 from .parts.colors import UNASSIGNED_COLOR, colors_by_lineage, palette_colors
-from .parts.grids import panels_a_row
 from .parts.labels import extents, fit_text, place, plain, settle_layout, shortened
+from .parts.layout import panels_a_row
 from .parts.theme import ink, paper
 
 if TYPE_CHECKING:

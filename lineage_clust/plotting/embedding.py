@@ -10,8 +10,8 @@ import numpy as np
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
 from .parts.checking import check_color_map, check_figure
-from .parts.grids import color_bar_beside, grid_of_panels, panels_a_row
 from .parts.labels import fit_text, plain, settle_layout, width_of
+from .parts.layout import color_bar_beside, grid_of_panels, panels_a_row
 from .parts.theme import ink
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from ..utils.documenting import parameters_as
 from .genes.gene import some_cells
 from .parts.checking import axes_for, check_figure
 from .parts.colors import colors_by_lineage
-from .parts.grids import grid_of_panels
 from .parts.labels import fit_text, plain, settle_layout
+from .parts.layout import grid_of_panels
 from .parts.theme import ink
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from ..plotting.parts.captions import captions_of
 from ..plotting.parts.colors import cluster_colors
@@ -39,7 +40,11 @@ def cluster_table(result: FitResult, lineages: list[str]) -> str:
     colors = cluster_colors(result.n_clusters)
     lines = sparklines(result.centers, result.grid_lineage)
     names = ["cluster", "trend", *map(str, columns)]
-    numeric = [False, False, *(_is_number(table[column]) for column in columns)]
+    numeric = [
+        False,
+        False,
+        *(is_numeric_dtype(table[column]) and not is_bool_dtype(table[column]) for column in columns),
+    ]
     kinds = {True: "number", False: ""}
     heads = "".join(
         f'<th scope="col" data-column="{escape(name)}" data-help="{escape(meaning(name, lineages))}"'
@@ -102,7 +107,3 @@ def _shares(row: pd.Series, lineages: list[str]) -> str:
 def _small(text: str) -> str:
     """Return a remark that is broken into lines only after commas."""
     return f" <small>{escape(text).replace(' ', '&nbsp;').replace(',&nbsp;', ', ')}</small>"
-
-
-def _is_number(values: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)

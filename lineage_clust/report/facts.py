@@ -1,23 +1,29 @@
-"""Facts of a report in words: counts, selection of clusters, parameters and versions."""
+"""Facts of a report in words: concerns, which are shown first, counts, selection of clusters, parameters and versions."""
 
 from __future__ import annotations
 
 import platform
+import warnings
+from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._version import __version__
 from ..contracts.capabilities import fitted_value
-from ..errors import counted
+from ..errors import LineageClustWarning, counted
+from ..lineage.genes.value_checks import check_values
 from ..results.chance import left_out
 from ..results.making import DEFAULTS
 from ..results.result import FitResult, Fitted
+from ..trends.pairing import families
 from ..trends.side_by_side import names_along
 
 _USUAL_ALPHA = 0.01
+_MANY_FAILED, _MANY_UNCONVERGED, _FEW_CELLS = 0.1, 0.05, 100  # of which a report warns
 _LONGEST_VALUE = 160
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "anndata", "igraph", "leidenalg", "pygam", "matplotlib")
 
@@ -181,3 +187,40 @@ def _cells(result: FitResult) -> str | None:
 def listed(names: list[str]) -> str:
     """Return names joined as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def concerns(result: FitResult, adata: Any = None) -> list[str]:
+    """Return concerns as sentences, the most important first, with the warnings of reading the cells if they are given."""
+    return [*dict.fromkeys([*([] if adata is None else _of_cells(result, adata)), *_of_fit(result)])]
+
+
+def _of_cells(result: FitResult, adata: Any) -> list[str]:
+    reader = result.reader
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        lineages = result.read(adata, result.genes)
+        modelled = families(result.fitter.model)
+        check_values(adata, lineages, modelled, layer=reader.layer, use_raw=reader.use_raw, offset=reader.offset)
+    return [str(one.message) for one in caught if issubclass(one.category, LineageClustWarning)]
+
+
+def _of_fit(result: FitResult) -> list[str]:
+    found = []
+    n_fitted, n_failed = len(result.genes), len(result.failed)
+    if n_failed > _MANY_FAILED * (n_fitted + n_failed):
+        reason, number = Counter(result.failed.values()).most_common(1)[0]
+        found.append(
+            f"{counted(n_failed, 'gene', 'has', 'have', of=n_fitted + n_failed)} no trend; of {number:,} the reason "
+            f"is: {reason}"
+        )
+    converged = result.gene_table["converged"]
+    missed = int((converged == False).sum())  # noqa: E712
+    if missed > _MANY_UNCONVERGED * n_fitted:
+        found.append(f"The search for the smoothness did not converge for {missed:,} of {n_fitted:,} genes.")
+    counts = result.n_cells if isinstance(result.n_cells, dict) else {"": result.n_cells}
+    for name, n_cells in counts.items():
+        if n_cells is not None and n_cells < _FEW_CELLS:
+            found.append(
+                f"{f'Lineage {name}' if name else 'The lineage'} has {counted(n_cells, 'cell')} only: trends are rough."
+            )
+    return found

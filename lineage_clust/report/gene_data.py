@@ -178,8 +178,6 @@ def as_text(levels: np.ndarray) -> str:
 
 def at_times(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return rows of values linearly interpolated at other times."""
-    if len(grid) == 1:
-        return np.repeat(values, len(times), axis=1)
     right = np.clip(np.searchsorted(grid, times), 1, len(grid) - 1)
     share = (times - grid[right - 1]) / (grid[right] - grid[right - 1])
     return values[:, right - 1] * (1 - share) + values[:, right] * share

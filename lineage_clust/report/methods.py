@@ -51,7 +51,7 @@ def methods(result: FitResult) -> tuple[str, list[str]]:
         cited += ["pvalue"] if by else []
         sentences.append(
             f"Each trend was tested against constant expression{by}, and p-values were adjusted for the number of genes "
-            f"(Benjamini & Hochberg 1995); {_replicates(result)} are the replicates of the test."
+            f"(Benjamini & Hochberg 1995); {'donors' if donors else 'cells, not donors,'} are the replicates of the test."
         )
     if result.reader.draw_ranges:
         cited += ["rubin"]
@@ -64,10 +64,6 @@ def methods(result: FitResult) -> tuple[str, list[str]]:
     if result.n_clusters:
         sentences.append(_clustering(result, cited, count))
     return " ".join(sentences), [_CITED[key] for key in dict.fromkeys(cited)]
-
-
-def _replicates(result: FitResult) -> str:
-    return "cells, not donors," if result.reader.sample_key is None else "donors"
 
 
 def _fitting(result: FitResult, cited: list[str]) -> str:

@@ -20,7 +20,6 @@ from ..utils.progress import bar, progress_bars
 from . import facts
 from .cluster_rows import cluster_table
 from .columns import heading, meaning
-from .concerns import concerns
 from .gene_data import gene_data, packed
 from .methods import methods
 from .pictures import SIZE, embedded, pictures
@@ -77,7 +76,7 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     lineages = facts.names_of(result)
     shown = _drawn(result, adata)
     clusters, failures = cluster_table(result, lineages), failures_of(result.failed)
-    warned = concerns(result, adata)
+    warned = facts.concerns(result, adata)
     paragraph, cited = methods(result)
     columns = ["gene", "trend", *map(str, result.gene_table)]
     spots = {name: image.spots for picture, *images in shown for name, image in _named(picture, images) if image.spots}

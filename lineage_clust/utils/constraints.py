@@ -72,27 +72,24 @@ def is_real(value: object) -> bool:
 def integer(least: int, most: int | None = None, *, or_none: bool = False, remark: str = "") -> Constraint:
     """Return the constraint to an integer between `least` and `most`."""
     bound = f"of at least {least}" if most is None else f"from {least} to {most:,}"
-    return Constraint(
-        f"{'None or ' if or_none else ''}an integer {bound}{remark}",
-        lambda value: (
-            (or_none and value is None) or (is_integer(value) and least <= value and (most is None or value <= most))
-        ),
+    says = f"an integer {bound}{remark}"
+    return number(
+        says, lambda value: least <= value and (most is None or value <= most), or_none=or_none, kind=is_integer
     )
 
 
 def positive_integer(or_none: bool = False) -> Constraint:
     """Return the constraint to an integer of at least 1."""
-    return Constraint(
-        "None or a positive integer" if or_none else "a positive integer",
-        lambda value: (or_none and value is None) or (is_integer(value) and value >= 1),
-    )
+    return number("a positive integer", lambda value: value >= 1, or_none=or_none, kind=is_integer)
 
 
-def number(says: str, holds: Callable[[Any], bool], *, or_none: bool = False) -> Constraint:
-    """Return the constraint to a number for which `holds` is true; `says` does not mention None."""
+def number(
+    says: str, holds: Callable[[Any], bool], *, or_none: bool = False, kind: Callable[[object], bool] = is_number
+) -> Constraint:
+    """Return the constraint to a number of a kind for which `holds` is true; `says` does not mention None."""
     return Constraint(
         f"None or {says}" if or_none else says,
-        lambda value: (or_none and value is None) or (is_number(value) and bool(holds(value))),
+        lambda value: (or_none and value is None) or (kind(value) and bool(holds(value))),
     )
 
 

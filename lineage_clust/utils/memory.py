@@ -21,16 +21,7 @@ def machine_memory() -> int:
 
 
 def check_points(n_points: Any, n_trends: int = 1) -> None:
-    """Raise a ValueError if trends cannot be computed at so many grid points.
-
-    n_points : Number of grid points per lineage: an integer from 2 to 100,000.
-    n_trends : Number of trends, one per gene and lineage.
-
-    >>> check_points(10**12)
-    Traceback (most recent call last):
-    ValueError: n_points must be at most 100,000; got 1000000000000. A few hundred points resolve any trend; the default
-    is 200.
-    """
+    """Raise a ValueError if so many trends, one per gene and lineage, cannot be computed at so many grid points."""
     integer(2).check("n_points", n_points)
     if n_points > _MOST_POINTS:
         raise ValueError(

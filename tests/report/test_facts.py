@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 
 import lineage_clust as lc
 from lineage_clust.report import columns, facts, page, render
-from lineage_clust.report.concerns import concerns
+from lineage_clust.report.facts import concerns
 from lineage_clust.report.methods import methods
 
 from ..fits import QUICK

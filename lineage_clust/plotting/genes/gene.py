@@ -10,9 +10,8 @@ import pandas as pd
 from ...lineage.columns import check_levels, numbers_or_levels
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for
-from ..parts.colors import cluster_colors
+from ..parts.colors import cluster_colors, read_palette
 from ..parts.labels import level_names, plain
-from ..parts.palettes import read_palette
 from ..parts.strips import Strip
 from ..parts.theme import ink, paper
 

@@ -19,8 +19,8 @@ from ...utils.documenting import parameters_as
 from ..panels.panels import plot_clusters
 from ..parts.checking import check_figure
 from ..parts.colors import cluster_color, colors_by_lineage
-from ..parts.grids import color_bar_beside, grid_of_panels, panels_a_row
 from ..parts.labels import fit_text, plain, settle_layout, shortened
+from ..parts.layout import color_bar_beside, grid_of_panels, panels_a_row
 from ..parts.strips import Strip
 from ..parts.theme import ink
 from ..parts.timeline import Segment, segments

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import UnknownNameError, did_you_mean
-from ...utils.constraints import integer
+from ...utils.constraints import integer, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_SIZE = number("a positive number", lambda value: 0 < value < float("inf"), or_none=True)
+
 
 def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
-    """Raise an error unless `ax`, or the size of a new figure, is valid.
-
-    >>> check_figure(figsize=(4, 0))
-    Traceback (most recent call last):
-    ValueError: figsize must be None or (width, height) in inches, both positive; got (4, 0).
-    """
+    """Raise an error unless `ax`, or the size of a new figure, is valid."""
     from matplotlib.axes import Axes
 
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(f"ax must be matplotlib Axes, as plt.subplots returns them, or None; got {type(ax).__name__}.")
     if figsize is not None:
         sides = list(figsize) if isinstance(figsize, (tuple, list, np.ndarray)) else []
-        if len(sides) != 2 or not all(_is_size(side) for side in sides):
+        if len(sides) != 2 or None in sides or not all(map(_SIZE.holds, sides)):
             raise ValueError(f"figsize must be None or (width, height) in inches, both positive; got {figsize!r}.")
-    if dpi is not None and not _is_size(dpi):
-        raise ValueError(f"dpi must be None or a positive number; got {dpi!r}.")
+    _SIZE.check("dpi", dpi)
 
 
 def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any = None) -> Axes:
@@ -81,7 +76,3 @@ def check_color_map(cmap: Any) -> None:
         raise ValueError(f"cmap {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, colormaps)}")
     if not isinstance(cmap, (str, Colormap)):
         raise TypeError(f"cmap must be the name of a colour map, or a Colormap; got {cmap!r}.")
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < float("inf")

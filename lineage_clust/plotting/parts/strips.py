@@ -12,8 +12,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from ...lineage.annotations import Annotation
 from .checking import check_color_map
+from .colors import read_palette
 from .labels import level_names, plain, shortened
-from .palettes import read_palette
 
 _N_BINS = 1000
 _BANDWIDTH = 0.015  # of the time range

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage_clust.plotting import plot_embedding, plot_gene_trends
-from lineage_clust.plotting.parts.grids import grid_of_panels, panels_a_row
 from lineage_clust.plotting.parts.labels import settle_layout
-from lineage_clust.plotting.parts.layout import lay_out_panels
+from lineage_clust.plotting.parts.layout import grid_of_panels, lay_out_panels, panels_a_row
 from lineage_clust.trends.trends import Trends
 
 
