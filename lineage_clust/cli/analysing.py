@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..clusterer import TrendClusterer
 from ..io.keys import default_key, file_key
 from ..io.results import h5ad_bytes
 from ..io.spreadsheets import write_csv
@@ -17,13 +18,9 @@ from ..report.facts import spans_of
 from ..results.chance import left_out
 from ..results.gating import Gate
 from ..results.result import FitResult, result_of
-from ..utils.atomic import folder_for, naming, replace_all, write_draft
+from ..utils.atomic import Writer, folder_for, naming, replace_all, write_draft
 from .messages import say, without_reading
 from .processes import each
-
-if TYPE_CHECKING:
-    from ..clusterer import TrendClusterer
-    from ..utils.atomic import Writer
 
 _N_FAILED_SHOWN = 5
 

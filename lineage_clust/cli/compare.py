@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..conditions import ConditionComparison, compare_conditions
 from ..expression.storage.memory_budget import parse_budget
@@ -13,12 +12,10 @@ from ..io.keys import default_key, distinct_key
 from ..io.spreadsheets import write_csv
 from ..models import GAM
 from ..models.families import FAMILIES
+from ..utils.atomic import Writer
 from ..utils.checking import check_share
 from . import options
 from .analysing import write_all, write_png
-
-if TYPE_CHECKING:
-    from ..utils.atomic import Writer
 
 _AS_IN_PYTHON = (
     "lineage", "time_key", "lineage_key", "layer", "use_raw", "backward", "time_range", "gene_symbols", "covariates",

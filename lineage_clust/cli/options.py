@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import clone
 
+from ..clusterer import TrendClusterer
 from ..expression.storage.memory_budget import parse_budget
 from ..io.cells import read_cells
 from ..utils.constraints import check_constraints
@@ -19,8 +20,6 @@ from .messages import say
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-    from ..clusterer import TrendClusterer
 
 _LIST_SUFFIXES = (".csv", ".list", ".tsv", ".txt")
 

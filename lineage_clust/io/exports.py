@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ..results.result import FitResult, Fitted, result_of
+from ..trends.gene_trend import FailedTrend, GeneTrend
 from ..trends.preparing import terms_of
 from ..utils.checking import check_share
 from ..utils.constraints import one_of
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ..trends.gene_trend import FailedTrend, GeneTrend
 
 
 def gene_trends(

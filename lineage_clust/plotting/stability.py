@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..clusterers.stability import StabilityCurve
 from ..errors import counted
 from ..utils.documenting import parameters_as
 from .parts.checking import axes_for
@@ -15,8 +16,6 @@ from .parts.theme import ink, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from lineage_clust.clusterers.stability import StabilityCurve
 
 _FONT = 8
 _NARROW = 3.3  # inches

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..clusterers.tree import ClusterTree
 from ..errors import counted
 from ..results.naming import time_ranks
 from ..utils.constraints import integer
@@ -24,8 +25,6 @@ from .places import PLACES, Places
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ..clusterers.tree import ClusterTree
 
 _MOST_ENDS = 30
 _WIDTH, _NARROW = 7.2, 4.6  # inches: default width, and minimum width for full-size fonts

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .._version import __version__
+from ..clusterers.stability import StabilityCurve
 from ..contracts.capabilities import fitted_value
 from ..errors import counted
 from ..results.result import FitResult
 from .facts import counts, listed, names_of
-
-if TYPE_CHECKING:
-    from ..clusterers.stability import StabilityCurve
 
 _CITED = {
     "psplines": "Eilers PHC, Marx BD (1996). Flexible smoothing with B-splines and penalties. Statistical Science 11, "

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...lineage.columns import check_levels, numbers_or_levels
+from ...trends.gene_trend import GeneTrend
 from ...utils.documenting import parameters_as
 from ..parts.checking import axes_for
 from ..parts.colors import cluster_colors, read_palette
@@ -17,8 +18,6 @@ from ..parts.theme import ink, paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ...trends.gene_trend import GeneTrend
 
 MAX_CELLS = 3000  # more cells form a solid area, and make vector files large
 _MANY_ZEROS = 0.05  # fraction of zeros above which they are drawn in a separate strip

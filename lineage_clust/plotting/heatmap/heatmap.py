@@ -12,6 +12,7 @@ from ...utils.documenting import parameters_as
 from ..panels.panels import check_clusters, check_shapes, plot_clusters
 from ..parts.checking import check_color_map, check_figure, check_named
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
+from ..parts.dendrogram import Dendrogram
 from ..parts.labels import set_scale
 from ..parts.strips import Strip
 from ..parts.timeline import evenly, segments
@@ -20,9 +21,6 @@ from . import margins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ..parts.dendrogram import Dendrogram
-
 
 _WIDTH, _WIDTH_OF_EACH = 4.2, 2.9  # inches, for one lineage and for each of several
 _ROW, _LEAST_HEIGHT, _MOST_HEIGHT = 0.13, 1.3, 6.5

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...clusterers.tree import ClusterTree
 from ...contracts.capabilities import fitted_value
 from ...results.naming import nodes_of, time_ranks
 from ...results.result import FitResult
 from .theme import ink
-
-if TYPE_CHECKING:
-    from ...clusterers.tree import ClusterTree
 
 _GAP = 0.04  # between a division and those below it, as a fraction of the range of heights
 
