@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 CAN_FORK = sys.platform == "linux"  # libraries of macOS do not work in a forked process, and Windows has none
 
 
@@ -49,9 +50,12 @@ def each(tasks: Sequence[Callable[[], T]], n_at_once: int) -> list[T]:
                 index, task = waiting.pop(0)
                 receiver, sender = fork.Pipe(duplex=False)
                 process = fork.Process(target=_run, args=(task, sender, n_threads, os.getpid()))
+                # an interruption of a process that begins, in functions that Python calls after a fork, would be ignored
+                signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
                 process.start()
-                sender.close()  # so that its end is noticed here
                 running[receiver] = index, process
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+                sender.close()  # so that its end is noticed here
             for ready in wait(list(running)):
                 results[running[ready][0]] = _received(ready)
                 running.pop(ready)[1].join()
@@ -78,6 +82,7 @@ def _run(task: Callable[[], object], sender: Connection, n_threads: int, parent:
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others, by SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     with threadpool_limits(n_threads):
         try:
             # in an empty context, which has no progress bars: those of several processes would mix on one line

@@ -75,10 +75,10 @@ def test_a_process_that_the_system_ended_is_reported():
         each([lambda: __import__("os")._exit(9), lambda: 1], 2)
 
 
-def started(file, folder):
+def started(file, folder, first=""):
     """Return a program that has started two processes, and their numbers."""
     late = "from lineage_clust.cli import analysing; import time; analysing._analyse_one = lambda *a: time.sleep(120);"
-    program = f"{late} from lineage_clust.cli.program import main; main()"
+    program = f"{first}{late} from lineage_clust.cli.program import main; main()"
     lineages = ["--lineage", "B", "--lineage", "Mono/Mac", "--n-jobs", "2"]
     command = [sys.executable, "-c", program, "run", str(file), *lineages, "--out", str(folder)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -95,6 +95,15 @@ def test_a_terminated_program_ends_its_processes_and_leaves_no_file(file, tmp_pa
     assert "interrupted; no file was written" in running.communicate(timeout=30)[1]
     assert not any(is_running(number) for number in numbers)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_program_that_is_terminated_while_it_starts_processes_ends_them(file, tmp_path):
+    slow = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(2)); "
+    running, numbers = started(file, tmp_path / "out", slow)
+    running.terminate()
+    assert "interrupted; no file was written" in running.communicate(timeout=30)[1]
+    assert not any(is_running(number) for number in numbers)
 
 
 @pytest.mark.slow
