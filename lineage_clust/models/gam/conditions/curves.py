@@ -56,7 +56,7 @@ def fit_curves(
     tests = _fits(sums, prior, _N_PAIRED if is_paired else _N_FINE, abundance).tests(of)
     if allow is not None:
         allow(*tests, of)
-    combine(*tests)
+    combine(*tests, of)
     constant = sums.by_sample.squares[0] == 0
     tests[0]["both"][constant], tests[1]["both"][constant] = 0.0, 1.0
     fits = _fits(sums, prior, _N_COARSE if is_paired else _N_CURVES, abundance)

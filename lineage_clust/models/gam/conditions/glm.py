@@ -49,10 +49,10 @@ def fit_glm_conditions(
     sums, table = _plain_sums(cells.design, cells.weights / unit, number, samples), DonorTable(cells, number)
     by_sample = sums.by_sample
     curves_of = [widened(samples.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]
-    zero = np.zeros(((n_curves - 1) * n_smooth, n_genes))
+    of, zero = contrasts(sums, _N_SHAPES), np.zeros(((n_curves - 1) * n_smooth, n_genes))
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
         problem = WorkingProblem(
-            table.nodes, cells.likelihood, cells.choices.smoothing, contrasts(sums, _N_SHAPES), by_sample.fixed,
+            table.nodes, cells.likelihood, cells.choices.smoothing, of, by_sample.fixed,
             np.stack(curves_of), samples.condition, by_sample.random, _penalties(sums), unit, by_sample.n_cells,
             by_sample.n_determined, by_sample.means, samples if samples.are_paired and with_donors else None, n_genes,
         )  # fmt: skip
@@ -61,7 +61,7 @@ def fit_glm_conditions(
         start = Start(replace(start.fit, coefficients=both[0]), both[1], np.ones(n_genes, dtype=bool))
         runs = WorkingRuns(problem, table.of(Y), start, with_donors, cells.choices.n_jobs)
         curves = runs.run().fit(n_genes, start.fit.converged, empty=0.0)
-    combine(curves.statistics, curves.pvalues)
+    combine(curves.statistics, curves.pvalues, of)
     by_donor = np.zeros((samples.n_donors, n_genes), dtype=bool)
     np.logical_or.at(by_donor, samples.donor, table.expressing(Y))
     # a gene may be expressed in all donors of a condition, and no other

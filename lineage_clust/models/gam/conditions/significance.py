@@ -78,9 +78,10 @@ def allow_for_moments(
         pvalues[name] = with_variance(pvalues[name], statistic, shares.sum() * size, 1 + excess / 2)
 
 
-def combine(statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray]) -> None:
-    """Add the combined test of level and shape."""
-    statistics["both"], pvalues["both"] = cauchy_combination(np.stack([pvalues["level"], pvalues["shape"]]))
+def combine(statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray], of: dict[str, Contrast]) -> None:
+    """Add the combined test of level and shape; curves that are constants have no shape that could differ."""
+    tested = [pvalues[name] for name, contrast in of.items() if len(contrast.rows)]
+    statistics["both"], pvalues["both"] = cauchy_combination(np.stack(tested))
 
 
 def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> Contrast:
@@ -98,7 +99,8 @@ def _contrast(effects: np.ndarray, sums: ConditionSums, n_modes: int | None) -> 
     n_free = len(sums.penalty) - np.linalg.matrix_rank(sums.penalty)
     n_free = many * max(n_free - 1, 0)
     positive, rough[:n_free] = rough[n_free:], 0.0
-    factor = _ROUGHNESS / positive[min(many, len(positive) - 1)] if len(positive) else 0.0
+    typical = positive[min(many, len(positive) - 1)] if len(positive) else 0.0
+    factor = _ROUGHNESS / typical if typical > 0 else 0.0
     return Contrast(modes.T @ (values[kept, None] * right[kept]), np.diag(1 / (1 + factor * rough)))
 
 

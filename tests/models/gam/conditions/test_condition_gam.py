@@ -6,7 +6,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
+from scipy import sparse, stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -242,6 +242,26 @@ def test_messages_with_one_gene(caplog):
         fitted(Y=np.full(400, np.nan), groups=None)
     fitted(Y=10 * COUNTS[:, 0], model=ConditionGAM("poisson"), groups=None)
     assert "Counts of 1 of 1 gene are overdispersed" in caplog.text
+
+
+@pytest.mark.parametrize("n_conditions", [2, 3])
+def test_constant_curves_differ_in_level_only(n_conditions):
+    """A design of one column had a level test of p = 1 for every gene, and failed with cells as replicates."""
+    rng, donor = np.random.default_rng(0), np.repeat(np.arange(12), 40)
+    labels, one = donor % n_conditions, np.ones((480, 1))
+    y = rng.standard_normal((480, 200)) + 0.4 * rng.standard_normal((12, 200))[donor]
+    means = y.reshape(12, 40, 200).mean(axis=1)
+    for given, values, of in ((donor, means, labels[::40]), (None, y, labels)):
+        found = ConditionGAM().fit(one, y, labels, groups=given).pvalues_
+        expected = stats.f_oneway(*[values[of == label] for label in range(n_conditions)]).pvalue
+        assert stats.spearmanr(found["level"], expected)[0] > (0.9 if given is not None else 0.999)
+        np.testing.assert_allclose(found["shape"], 1.0, atol=1e-4)
+        np.testing.assert_allclose(found["both"], np.minimum(found["level"], 0.9))
+    usual = expected > 1e-4
+    np.testing.assert_allclose(np.log(found["level"][usual]), np.log(expected[usual]), atol=0.1)
+    counts = rng.poisson(np.exp(1 + 0.5 * y)) * 1.0
+    counts[:, 0] = rng.poisson(np.where(labels == 1, 9.0, 1.0))
+    assert ConditionGAM("negative_binomial").fit(one, counts, labels, groups=donor).pvalues_["level"].argmin() == 0
 
 
 def test_unknown_conditions_and_models_without_a_fit(gam):
