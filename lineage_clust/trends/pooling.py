@@ -38,7 +38,7 @@ def fit_time_draws(
     known : Further arguments of the model's `fit`.
     returns : The model of :func:`lineage_clust.models.gam.pooled.pool`, and the coefficients of :class:`Scatter`.
     """
-    models, sizes, scatter = [], [], Scatter()
+    models, sizes, scatter = [], [], Scatter(np.isfinite(draws).sum(axis=1))
     step = _at_a_time(Y)
     for first in range(0, draws.shape[1], step):
         some = draws[:, first : first + step].T
@@ -62,15 +62,18 @@ def _at_a_time(Y: Any) -> int:
 
 
 class Scatter:
-    """Regression of the design of one draw of pseudotime on that of another.
+    """Regression of the design of one draw of pseudotime on that of another, over all pairs of draws in either order.
 
-    Each draw is compared with the previous one, and the first with the last, so that only two designs are in memory.
-    With more than 100,000 cells, a regular subset is used.
+    With more than 100,000 cells, a regular subset is used. Only the sum of the designs is kept in memory.
+
+    n_draws : `(n_cells,)` number of draws in which each cell is.
     """
 
-    def __init__(self) -> None:
-        self._ends: list[tuple[Any, np.ndarray]] = []  # the first draw, and the latest
-        self._total = self._crossed = np.zeros(())
+    def __init__(self, n_draws: np.ndarray) -> None:
+        self._some = slice(None, None, 1 + len(n_draws) // _MOST_CELLS)
+        self._n_others = n_draws[self._some] - 1.0
+        self._sum: Any = 0.0  # of the designs, times the roots of the weights
+        self._total = self._same = np.zeros(())
 
     def add(self, design: Any, weights: np.ndarray) -> None:
         """Add a draw.
@@ -78,25 +81,19 @@ class Scatter:
         design : `(n_cells, n_columns)` array or sparse matrix.
         weights : `(n_cells,)`, 0 for cells that are not in the draw.
         """
-        some = slice(None, None, 1 + len(weights) // _MOST_CELLS)
-        design, weights = design[some], weights[some]
-        if self._ends:
-            self._compare(self._ends[-1], (design, weights))
-        self._ends = [*self._ends[:1], (design, weights)]
+        rows = sparse.diags_array(np.sqrt(weights[self._some])) @ sparse.csr_array(design[self._some])
+        self._sum = self._sum + rows
+        self._total = self._total + dense(rows.T @ (sparse.diags_array(self._n_others) @ rows))
+        self._same = self._same + dense(rows.T @ rows)
 
     def coefficients(self) -> np.ndarray:
         """Return the coefficients `(n_columns, n_columns)` of the regression of one draw's design on another's."""
-        self._compare(self._ends[-1], self._ends[0])
-        if not np.any(self._total):  # unknown: no two neighbouring draws have a cell in common
+        if not np.any(self._total):  # unknown: no two draws have a cell in common
             return np.full(self._total.shape, np.nan)
         ridge = 1e-8 * np.trace(self._total) / len(self._total)
-        return np.linalg.solve(self._total + ridge * np.eye(len(self._total)), self._crossed)
-
-    def _compare(self, one: tuple[Any, np.ndarray], other: tuple[Any, np.ndarray]) -> None:
-        weights = np.where((one[1] > 0) & (other[1] > 0), one[1], 0.0)
-        weighted = other[0].T @ sparse.diags_array(weights)
-        self._total = self._total + dense(weighted @ other[0])
-        self._crossed = self._crossed + dense(weighted @ one[0])
+        return np.linalg.solve(
+            self._total + ridge * np.eye(len(self._total)), dense(self._sum.T @ self._sum) - self._same
+        )
 
 
 def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarray:

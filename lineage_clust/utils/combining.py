@@ -32,6 +32,4 @@ def cauchy_combination(pvalues: np.ndarray, axis: int = 0) -> tuple[np.ndarray, 
         return empty, empty
     # 1 / tan(p pi) equals 1 / (p pi) in double precision for tiny p
     statistic = (1 / np.where(clipped < 1e-15, clipped * np.pi, np.tan(clipped * np.pi))).mean(axis=axis)
-    with np.errstate(invalid="ignore"):
-        far = statistic > 1e15
-        return statistic, np.where(far, 1 / (np.maximum(statistic, 1.0) * np.pi), 0.5 - np.arctan(statistic) / np.pi)
+    return statistic, np.arctan2(1.0, statistic) / np.pi  # 0.5 - arctan(statistic) / pi would cancel

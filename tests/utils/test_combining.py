@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -16,6 +16,7 @@ def test_the_combined_p_value_is_liu_and_xie_s(pvalues):
 
 
 @given(st.floats(1e-300, 1.0), st.integers(1, 5))
+@example(2e-14, 1)
 def test_equal_p_values_combine_to_themselves(pvalue, n):
     combined = cauchy_combination(np.full(n, pvalue))[1]
     assert combined == pytest.approx(min(pvalue, 0.9), rel=1e-6)
