@@ -10,7 +10,7 @@ from ....expression.sums.bands import Bands
 from ....utils.combining import cauchy_combination
 from ..donors.significance import Contrast, modes_of
 from ..inference.significance import with_variance
-from ..inference.weighted_tails import skewed_tails
+from ..inference.weighted_tails import skewed_tails, with_estimated_variance
 from .sums import ConditionSums, widened
 
 TESTS = ("level", "shape", "both")
@@ -74,8 +74,9 @@ def allow_for_moments(
         statistic, excess = statistics[name] * shares.max() * size, kurtosis * fourths / squares
         if len(shares) == 1:
             skewed = skewness**2 * cubes**2 / squares**1.5
-            pvalues[name], excess = skewed_tails(statistic, skewed), np.maximum(excess - 1.5 * skewed, 0.0)
-        pvalues[name] = with_variance(pvalues[name], statistic, shares.sum() * size, 1 + excess / 2)
+            tails, excess = skewed_tails(statistic, skewed), np.maximum(excess - 1.5 * skewed, 0.0)
+            pvalues[name] = with_estimated_variance(tails, statistic, np.ones((1, 1)), by_sample.df)
+        pvalues[name] = with_variance(pvalues[name], statistic, shares.sum() * size, 1 + excess / 2, by_sample.df)
 
 
 def combine(statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray], of: dict[str, Contrast]) -> None:

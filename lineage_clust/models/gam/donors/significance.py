@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference.weighted_tails import weighted_tail
+from ..inference.weighted_tails import weighted_tail, with_estimated_variance
 from .curves import AtCovariance
 
 # Chosen for power against lines, steps and bumps, with other seeds than the benchmark's; calibration does not depend on them.
@@ -46,7 +46,7 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
 
     With the covariance `V` of the effects `u` and the covariance `C` of expected trends, the statistic is
     ``u' (V^-1 - (V + C)^-1) u``, the most powerful test of `N(0, V)` against `N(0, V + C)` (King 1987, Econometric Reviews 6,
-    169-218). Under the null hypothesis it is a weighted sum of squared normals.
+    169-218). Under the null hypothesis it is a weighted sum of squared normals, divided by an estimate of their variance.
     """
     if len(contrast.rows) == 0:
         return np.zeros(fit.sums.n_genes), np.ones(fit.sums.n_genes)
@@ -56,7 +56,10 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
     scores = np.swapaxes(modes, 1, 2) @ effects
     statistic = np.sum(weights[:, :, None] * scores**2, axis=1).ravel()
     weights = weights.T
-    return statistic / weights.max(axis=0), weighted_tail(statistic, weights)
+    tails = weighted_tail(statistic, weights)
+    if not fit.sums.each:  # the working models of other families are approximations with as many cells
+        tails = with_estimated_variance(tails, statistic, weights, fit.sums.df)
+    return statistic / weights.max(axis=0), tails
 
 
 def modes_of(contrast: Contrast, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

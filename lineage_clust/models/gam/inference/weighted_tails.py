@@ -54,6 +54,25 @@ def _at_root(size: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(near, 0.5 - third / (6 * np.sqrt(2 * np.pi)), tail)
 
 
+def with_estimated_variance(tails: np.ndarray, statistic: np.ndarray, weights: np.ndarray, df: float) -> np.ndarray:
+    """Return the tails of a weighted sum of squared normals that is divided by an estimate of their variance.
+
+    tails, statistic : `(n_genes,)`: tails of the sum for a known variance.
+    weights : `(n, n_genes)` or `(n, 1)`.
+    df : Degrees of freedom of the estimate.
+
+    Tails are multiplied by the ratio of those of F and of chi-square with as many degrees of freedom as the sum has by its
+    mean and variance; exact if all weights are equal.
+
+    >>> with_estimated_variance(np.array([0.05]), np.array([3.841]), np.ones((1, 1)), 20.0).round(3).tolist()
+    [0.064]
+    """
+    total, squares = weights.sum(axis=0), np.sum(weights**2, axis=0)
+    rank, size = total**2 / squares, statistic * total / squares
+    plain, wider = special.chdtrc(rank, size), special.fdtrc(rank, df, size / rank)
+    return np.where(plain > 0, tails * (wider / np.where(plain > 0, plain, 1.0)), wider)
+
+
 def skewed_tails(square: np.ndarray, squared_skewness: np.ndarray) -> np.ndarray:
     """Return `P(x^2 > square)` for `x` of Pearson's type III: a shifted gamma variable with mean 0 and variance 1.
 

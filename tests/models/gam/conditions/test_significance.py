@@ -70,6 +70,7 @@ def test_of_two_means_the_level_has_the_skewness_of_their_difference():
     size = np.sqrt(fit.curves.statistics["level"])
     skewness = np.abs(stats.skew(Y) * np.sum(each**3))
     expected = stats.pearson3.sf(size, skewness) + stats.pearson3.cdf(-size, skewness)
+    expected *= stats.t.sf(size, fit.sums.by_sample.df) / stats.norm.sf(size)
     np.testing.assert_allclose(fit.curves.pvalues["level"], expected, rtol=0.01)
 
 
@@ -77,8 +78,23 @@ def test_of_two_means_of_equal_size_the_level_has_the_kurtosis_of_their_differen
     Y, conditions = np.random.default_rng(3).gamma(0.1, size=(200, 30)), np.repeat([0, 1], 100)
     fit = fit_conditions(LINE, Y, conditions)
     factor = 1 + stats.kurtosis(Y) / 200 / 2  # every cell has 1 / 200 of the squared weights
-    expected = stats.chi2.sf(fit.curves.statistics["level"] / factor, 1 / factor)
+    expected = stats.f.sf(fit.curves.statistics["level"], 1 / factor, fit.sums.by_sample.df)
     np.testing.assert_allclose(fit.curves.pvalues["level"], expected, rtol=1e-4)
+
+
+def test_of_few_cells_the_level_is_that_of_the_t_test():
+    """The variance was treated as known: of 80 cells, twice as many genes had p < 0.001 as should."""
+    Y, conditions = np.random.default_rng(8).uniform(size=(30, 40)), np.repeat([0, 1], 15)
+    found = fit_conditions(np.ones((30, 1)), Y, conditions).curves.pvalues["level"]
+    np.testing.assert_allclose(found, stats.ttest_ind(Y[:15], Y[15:]).pvalue, rtol=1e-4)
+
+
+def test_of_few_cells_small_p_values_are_not_too_frequent():
+    rng, basis, conditions, _ = cells(80, seed=9, share=0.5)
+    fit = fit_conditions(basis, rng.normal(size=(80, 10_000)), conditions, penalty=SMOOTHER.penalty_)
+    for pvalue in fit.curves.pvalues.values():
+        assert np.mean(pvalue < 0.01) < 0.0125
+        assert np.mean(pvalue < 0.001) < 0.0016
 
 
 @pytest.mark.parametrize("skewness", [1e-9, 1e-5, 0.03, 0.3, 1.0])
@@ -107,7 +123,7 @@ def test_factors_are_those_of_the_quadratic_form(with_covariates, monkeypatch):
     moments = weights / weights.sum()
     variance = moments * (1 - moments)
     kurtosis = (moments * (1 - moments) ** 4 + (1 - moments) * moments**4) / variance**2 - 3
-    *_, factors = found[1]
+    *_, factors, _ = found[1]
     expected = 1 + np.maximum(kurtosis, 0) * np.sum(diagonal**2) / (2 * np.sum(shares**2))
     np.testing.assert_allclose(factors, expected, rtol=1e-6)
 
