@@ -38,10 +38,11 @@ def variance_factors(
     """
     if len(to_effects) == 0 or not kurtosis.any():
         return np.ones(len(kurtosis))
-    place = np.log10(np.clip(posterior.lambda_, _LEAST, _MOST))
+    unit = weights.max()
+    place = np.log10(np.clip(posterior.lambda_ / unit, _LEAST, _MOST))
     below = np.floor(place)
     exponents = np.union1d(below, below + 1)
-    at = _excess_variances(posterior, 10.0**exponents, to_effects, n_others, rows, weights)
+    at = _excess_variances(posterior, unit * 10.0**exponents, to_effects, n_others, rows, weights)
     before = np.searchsorted(exponents, below)
     share = place - below
     return 1 + kurtosis * ((1 - share) * at[before] + share * at[before + 1])

@@ -116,6 +116,13 @@ def test_unit_level_and_storage_do_not_matter(kind, factor, level):
     np.testing.assert_allclose(np.log(found.pvalue_[tested]), np.log(expected.pvalue_[tested]), rtol=1e-3, atol=1e-3)
 
 
+def test_the_unit_of_weights_does_not_matter():
+    rng, B, weights = cells(200, seed=7)
+    Y = rare_counts(rng, 200, 20, 30)
+    expected, found = fitted(B, Y, weights).pvalue_, fitted(B, Y, 7 * weights).pvalue_
+    np.testing.assert_allclose(np.log(found), np.log(expected), rtol=1e-6, atol=1e-6)
+
+
 def test_genes_and_cells_in_any_order_and_number():
     rng, B, weights = cells(200, seed=8)
     Y = rare_counts(rng, 200, 30, 30)
