@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.conditions.draws import DifferenceDraws, draw_differences, half_maxima
+from lineage_clust.conditions.effects import DifferenceDraws, draw_differences, half_maxima
 from lineage_clust.conditions.effects import effects as table_of_effects
 from lineage_clust.models.gam.conditions.fit import ConditionFit, fit_conditions
 from lineage_clust.models.gam.conditions.significance import level_row

@@ -18,7 +18,7 @@ from anndata import AnnData, read_h5ad
 from joblib import cpu_count
 
 from lineage_clust import GAM, BSplineSmoother, TrendClusterer
-from lineage_clust.lineage.lineage import read_lineage
+from lineage_clust.lineage.lineage import Reader
 from lineage_clust.trends.lineage_fit import TrendFitter
 
 from .memory import _resident
@@ -84,7 +84,7 @@ def trends(path: str) -> dict[str, float]:
     """Return the seconds to fit the trends of all genes, without clusters."""
     adata = read_h5ad(path, backed="r")
     start, processor = perf_counter(), process_time()
-    TrendFitter(BSplineSmoother(), GAM(), 200).fit(read_lineage(adata, "A"))
+    TrendFitter(BSplineSmoother(), GAM(), 200).fit(Reader().read(adata, "A"))
     return {"seconds": perf_counter() - start, "processor": process_time() - processor}
 
 

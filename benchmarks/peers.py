@@ -16,7 +16,7 @@ import numpy as np
 from anndata import AnnData
 
 from lineage_clust import GAM, BSplineSmoother, GraphClusterer, TrendClusterer, datasets
-from lineage_clust.lineage.lineage import read_lineage
+from lineage_clust.lineage.lineage import Reader
 from lineage_clust.trends.lineage_fit import TrendFitter
 
 from .timing import best_of
@@ -54,7 +54,7 @@ def time_ours(adata: AnnData) -> dict:
 
 def time_trends(adata: AnnData) -> None:
     """Read the lineage and fit all genes: trends on 200 points with standard errors, tests, REML smoothness."""
-    lineage = read_lineage(adata, LINEAGE, lineage_key="fate_probabilities", time_key="pseudotime")
+    lineage = Reader(lineage_key="fate_probabilities", time_key="pseudotime").read(adata, LINEAGE)
     TrendFitter(BSplineSmoother(), GAM(), 200).fit(lineage)
 
 

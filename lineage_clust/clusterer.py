@@ -17,9 +17,9 @@ from .lineage.cells.labels import labels_may_come_second
 from .lineage.lineage import check_anndata
 from .plotting import views
 from .report.page import write_report
-from .results import cutting, module_scores, predicting
+from .results import module_scores, predicting
 from .results.attributes import FittedAttributes
-from .results.deviance import held_out_deviance
+from .results.cells import held_out_deviance
 from .results.making import make_result
 from .results.result import result_of
 from .settings import Settings
@@ -217,7 +217,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     # Plotting, prediction and export are functions of the result, used as methods with the same arguments.
     predict = predicting.predict
     trends_for = predicting.trends_for
-    cut = cutting.cut
+    cut = predicting.cut
     plot = views.plot
     plot_heatmap = views.plot_heatmap
     plot_genes = views.plot_genes

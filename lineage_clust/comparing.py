@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from .clusterer import TrendClusterer
 from .errors import counted
 from .results.result import result_of
-from .trends.side_by_side import arranged_by_name
+from .trends.trends import arranged_by_name
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from sklearn.utils import check_random_state, metadata_routing
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import UnknownNameError, counted, quoted
-from .expression.correlations import correlator, ranks
 from .expression.storage.blocks import BlockedExpression
+from .expression.sums.moments import correlator, ranks
 from .lineage.columns import by_name
 from .lineage.genes.expression import expression_of, with_annotations
 from .lineage.genes.names import gene_ids
@@ -149,12 +149,10 @@ def lineage_drivers(
     columns = {}
     for index, name in enumerate(names):
         r = correlation[index]
-        if test == "fisher":
-            pvalue = _fisher_pvalue(r, n_cells, method)
-        else:
+        pvalue, low, high = _fisher(r, n_cells, confidence_level, method)
+        if test == "permutation":
             with progress_bars(show_progress_bar):
                 pvalue = _permutation_pvalue(correlate, standard[:, index], r, n_permutations, random_state)
-        low, high = _fisher_interval(r, n_cells, confidence_level, method)
         of_one = {"corr": r, "pval": pvalue, "qval": adjust(pvalue), "ci_low": low, "ci_high": high}
         columns |= {f"{name}_{suffix}": values for suffix, values in of_one.items()}
     table = pd.DataFrame(columns, index=pd.Index(genes, name="gene"))
@@ -342,20 +340,13 @@ def _mask(cells, adata: AnnData) -> np.ndarray:
     return mask
 
 
-def _fisher_error(n_cells: int, method: str) -> float:
-    return np.sqrt((1.06 if method == "spearman" else 1.0) / (n_cells - 3))  # Fieller, Hartley & Pearson (1957)
-
-
-def _fisher_pvalue(r: np.ndarray, n_cells: int, method: str) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return 2 * stats.norm.sf(np.abs(np.arctanh(r)) / _fisher_error(n_cells, method))
-
-
-def _fisher_interval(r: np.ndarray, n_cells: int, level: float, method: str) -> tuple[np.ndarray, np.ndarray]:
-    half = stats.norm.ppf(0.5 + level / 2) * _fisher_error(n_cells, method)
+def _fisher(r: np.ndarray, n_cells: int, level: float, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return p-values, and the ends of confidence intervals of correlations."""
+    error = np.sqrt((1.06 if method == "spearman" else 1.0) / (n_cells - 3))  # Fieller, Hartley & Pearson (1957)
+    half = stats.norm.ppf(0.5 + level / 2) * error
     with np.errstate(divide="ignore"):
         z = np.arctanh(r)
-    return np.tanh(z - half), np.tanh(z + half)
+    return 2 * stats.norm.sf(np.abs(z) / error), np.tanh(z - half), np.tanh(z + half)
 
 
 def _permutation_pvalue(correlate, standard, r, n_permutations: int, random_state) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .lineage.lineage import check_anndata
-from .lineage.time.time_draws import read_times
+from .lineage.time.pseudotime import read_times
 from .lineage.weights.keys import check_one_lineage
 from .utils.checking import check_seed
 from .utils.constraints import integer

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from .clusterer import TrendClusterer
 from .contracts.capabilities import fitted_value
 from .errors import LineageClustWarning, NoTrendError, quoted
-from .results.deviance import held_out_deviance
+from .results.cells import held_out_deviance
 from .results.result import result_of
 from .utils.checking import check_key
 from .utils.documenting import parameters_as

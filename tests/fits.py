@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from lineage_clust import GraphClusterer, TrendClusterer
-from lineage_clust.lineage.lineage import Lineage
+from lineage_clust.lineage.lineage import Lineage, Reader
 
 # for tests of everything but the number of clusters, the search for which takes most of the time of a small fit
 QUICK = GraphClusterer(resolution=1.0)
@@ -30,3 +30,7 @@ def quick_fit(adata, **parameters):
 def lineage_of(times, weights, Y, genes):
     """Arrays as a lineage; its range is that of the times."""
     return Lineage(None, times, weights, Y, genes, float(min(times)), float(max(times)), np.arange(len(times)))
+
+
+def read_lineage(adata, lineage=None, *, genes=None, to_fit=True, among=None, **settings):
+    return Reader(**settings).read(adata, lineage, genes, to_fit=to_fit, among=among)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lineage_clust import TrendClusterer
-from lineage_clust.lineage.lineage import read_lineage
+from tests.fits import read_lineage
 
 pytestmark = pytest.mark.slow
 FATE = "palantir_fate_probabilities"

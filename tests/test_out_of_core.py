@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge
 import lineage_clust as lc
 from lineage_clust.expression.storage import sources
 from lineage_clust.expression.storage.blocks import BlockedExpression
-from lineage_clust.lineage.lineage import read_lineage
+from tests.fits import read_lineage
 
 SMALL = "3KB"  # less than any of the matrices here
 

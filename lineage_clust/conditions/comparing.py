@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,17 +11,19 @@ from sklearn import config_context
 from sklearn.utils import check_random_state
 
 from ..clusterers import GraphClusterer
-from ..contracts.capabilities import fitted_value, lacks_domain
+from ..contracts.capabilities import fitted_value, lacks_domain, uses_draws
 from ..contracts.slots import component_for, with_defaults
 from ..errors import quoted, warn
-from ..lineage.cells.conditions import read_conditions
 from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
+from ..lineage.cells.samples import read_conditions
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
 from ..models.families import FAMILIES
 from ..models.gam import GAM
 from ..models.gam.checks import check_condition_parameters
 from ..models.gam.conditions.condition_gam import ConditionGAM
+from ..results.grouping import own_labels
+from ..results.tables import order_clusters
 from ..smoothers import BSplineSmoother
 from ..trends.drawing import MOST_DRAWS
 from ..trends.group_fit import check_distinct_times
@@ -30,11 +31,10 @@ from ..trends.pairing import are_of_counts
 from ..utils.checking import check_key, check_seed, check_share
 from ..utils.matrices import dense
 from ..utils.memory import check_points
+from ..utils.threads import few_threads
 from ..utils.types import Names, Seed, TimeRange, WeightThreshold
 from .comparison import ConditionComparison
-from .draws import draw_differences
-from .effects import effects, table_of_tests
-from .grouping import group_differences
+from .effects import draw_differences, effects, table_of_tests
 from .stretches import common_points
 
 if TYPE_CHECKING:
@@ -199,10 +199,11 @@ def compare_conditions(
     clusterer = with_defaults(component_for("clusterer", clusterer, GraphClusterer), random_state=seed)
     common, gaps = common_points(cells, codes[cells.cells], names, n_points)
     model, basis = _fitted(cells, codes[cells.cells], smoother, of_conditions, n_points)
-    found = _put_together(
-        model, basis, cells, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
-    )
-    return replace(found, family=kind[0][0], link=kind[0][1])
+    found = _put_together(model, basis, cells, common, clusterer, names, alpha, level, seed)
+    return ConditionComparison(
+        condition_key=condition_key, sample_key=sample_key, conditions=names, alpha=alpha, level=level, gaps=gaps,
+        family=kind[0][0], link=kind[0][1], **found,
+    )  # fmt: skip
 
 
 def _of_conditions(model: GAM | None) -> ConditionGAM:
@@ -259,9 +260,8 @@ def _fitted(
     return model, dense(on_grid)
 
 
-def _put_together(
-    model, basis, cells: Lineage, common, gaps, clusterer, names, alpha, level, seed, condition_key, sample_key
-) -> ConditionComparison:
+def _put_together(model, basis, cells: Lineage, common, clusterer, names, alpha, level, seed) -> dict[str, Any]:
+    """Return the tables and arrays of a comparison."""
     fit, n_genes, n_others = model.curves_, len(cells.genes), len(names) - 1
     grid = cells.grid(len(basis))
     table = table_of_tests(model.pvalues_, cells.genes)
@@ -287,18 +287,47 @@ def _put_together(
     table.insert(0, "cluster", labels)
     table["note"] = fit.note
     kept = np.setdiff1d(np.arange(n_genes), list(fit.failed))
-    return ConditionComparison(
-        condition_key=condition_key, sample_key=sample_key, lineage=cells.name, conditions=names,
-        genes=[cells.genes[gene] for gene in kept], pseudotime=grid,
-        common_range=(float(grid[common[0]]), float(grid[common[-1]])),
-        trends=np.stack([fit.curve(basis, condition) for condition in range(n_others + 1)])[:, kept],
-        trend_se=np.stack([fit.error(basis, condition) for condition in range(n_others + 1)])[:, kept],
-        differences=differences[:, kept], difference_se=errors[:, kept], table=table.iloc[kept], labels=labels[kept],
-        samples=model.samples_.assign(condition=np.take(names, model.samples_["condition"])), alpha=alpha, level=level,
-        failed={cells.genes[gene]: reason for gene, reason in sorted(fit.failed.items())},
-        gaps=gaps,
-        details={
-            "modes": basis @ fit.random, "own": fit.curves.deviations[..., kept].astype(np.float32),
-            "farthest": draws.farthest[..., kept].astype(np.float32),
-        },
-    )  # fmt: skip
+    details = {
+        "modes": basis @ fit.random, "own": fit.curves.deviations[..., kept].astype(np.float32),
+        "farthest": draws.farthest[..., kept].astype(np.float32),
+    }  # fmt: skip
+    return {
+        "lineage": cells.name, "genes": [cells.genes[gene] for gene in kept], "pseudotime": grid,
+        "common_range": (float(grid[common[0]]), float(grid[common[-1]])),
+        "trends": np.stack([fit.curve(basis, condition) for condition in range(n_others + 1)])[:, kept],
+        "trend_se": np.stack([fit.error(basis, condition) for condition in range(n_others + 1)])[:, kept],
+        "differences": differences[:, kept], "difference_se": errors[:, kept], "table": table.iloc[kept],
+        "labels": labels[kept], "details": details,
+        "samples": model.samples_.assign(condition=np.take(names, model.samples_["condition"])),
+        "failed": {cells.genes[gene]: reason for gene, reason in sorted(fit.failed.items())},
+    }  # fmt: skip
+
+
+def scaled_differences(differences: np.ndarray) -> np.ndarray:
+    """Scale differences `(..., n_genes, n_points)` to root mean square 1; unlike z-scores, this keeps sign and level."""
+    size = np.sqrt(np.mean(differences**2, axis=-1, keepdims=True))
+    return np.divide(differences, size, out=np.zeros_like(differences), where=size > 0)
+
+
+def group_differences(
+    clusterer: Any, differences: np.ndarray, draws: np.ndarray, grid: np.ndarray, n_comparisons: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cluster differences; return labels `(n_genes,)`, ordered by the times of the largest differences, and scaled rows.
+
+    `differences` `(n_genes, n_comparisons * n_points)` and `draws` of them are concatenated over comparisons.
+
+    Clusterers of trends compare shapes independently of level. After concatenating a difference with its negative, rows
+    have mean zero, and the correlation of two rows is the cosine of the differences: genes that are higher throughout
+    and genes that are lower throughout are then opposites.
+    """
+    scaled = scaled_differences(differences)
+    if len(scaled) == 0:
+        return np.zeros(0, dtype=int), scaled
+    rows = np.hstack([scaled, -scaled])
+    drawn = scaled_differences(draws)
+    given = {"draws": list(np.concatenate([drawn, -drawn], axis=-1))} if uses_draws(clusterer) else {}
+    with config_context(transform_output="default"), few_threads(rows.size):
+        clusterer.fit(rows, **given)
+        codes, _ = own_labels(clusterer, rows)
+    owner = None if n_comparisons == 1 else np.repeat([f"{number:03d}" for number in range(n_comparisons)], len(grid))
+    return order_clusters(codes, scaled, np.tile(grid, n_comparisons), owner)[0], scaled

@@ -1,6 +1,8 @@
-"""Table of a comparison: tests, and size, direction and time of differences."""
+"""Table of a comparison: tests, and size, direction and time of differences, with posterior samples of them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,10 +10,13 @@ from scipy.stats import norm
 
 from ..models.gam.conditions.fit import ConditionFit
 from ..models.gam.conditions.significance import TESTS, level_row
+from ..trends.shapes import moved_times
 from ..trends.trends import adjust
-from .draws import DifferenceDraws, half_maxima
 
 DIRECTIONS = ("unclear", "higher", "lower", "higher and lower")
+N_DRAWS = 400
+_N_SHIFT_DRAWS = 200
+_MOST_POINTS = 60  # of the grid, as trends are smooth
 
 
 def table_of_tests(pvalues: dict[str, np.ndarray], genes: list[str]) -> pd.DataFrame:
@@ -22,15 +27,72 @@ def table_of_tests(pvalues: dict[str, np.ndarray], genes: list[str]) -> pd.DataF
     return pd.DataFrame(columns, index=pd.Index(genes, name="gene"))
 
 
+@dataclass(frozen=True)
+class DifferenceDraws:
+    """Summaries of posterior samples.
+
+    farthest : `(n_draws, n_comparisons, n_genes)` largest deviation from a difference along the grid, in standard
+        errors.
+    shifts : `(n_draws, n_comparisons, n_genes)` half-maximum time minus that in the reference.
+    largest_at : `(n_draws, n_comparisons, n_genes)` time of the largest difference.
+    kept : `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
+    """
+
+    farthest: np.ndarray
+    shifts: np.ndarray
+    largest_at: np.ndarray
+    kept: np.ndarray
+
+
+def draw_differences(
+    fit: ConditionFit, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, kept: np.ndarray, n_kept: int, seed: int,
+    order: np.ndarray,
+) -> DifferenceDraws:  # fmt: skip
+    """Sample from the posterior of all curves, the first of which is the reference, and return summaries.
+
+    common : Positions of the grid points at which all conditions have cells.
+    kept, n_kept : Positions of the genes whose samples are returned, and their number.
+    order : Order in which genes are sampled, independent of that of the input (for example by name).
+    """
+    n_comparisons, n_genes = fit.samples.n_conditions - 1, fit.curves.coefficients.shape[1]
+    some = np.unique(np.linspace(0, len(grid) - 1, min(len(grid), _MOST_POINTS)).round().astype(int))
+    fine = np.stack([fit.rows(basis, c, 0) for c in range(1, n_comparisons + 1)])
+    rows = fine[:, some]
+    errors = np.stack([fit.curves.posterior.std(one) for one in rows])
+    errors[errors == 0] = np.inf
+    times = common[np.unique(np.linspace(0, len(common) - 1, min(len(common), _MOST_POINTS)).round().astype(int))]
+    curves = np.stack([fit.rows(basis[times], c) for c in range(n_comparisons + 1)])
+    farthest = np.zeros((N_DRAWS, n_comparisons, n_genes))
+    shifts, largest_at = np.zeros((2, _N_SHIFT_DRAWS, n_comparisons, n_genes))
+    differences = np.zeros((n_kept, n_comparisons, len(kept), len(grid)))
+    generator = np.random.default_rng(seed)
+    back = np.argsort(order)
+    for number, drawn in enumerate(fit.curves.posterior.take(order).draws(generator, N_DRAWS, True)):
+        deviation = drawn[:, back]
+        farthest[number] = np.max(np.abs(rows @ deviation) / errors, axis=1)
+        values = fit.curves.coefficients + deviation if number < max(_N_SHIFT_DRAWS, n_kept) else None
+        if values is not None and number < _N_SHIFT_DRAWS:
+            drawn_curves = curves @ values
+            halves = half_maxima(drawn_curves, grid[times])
+            shifts[number] = halves[1:] - halves[0]
+            largest_at[number] = grid[times][np.abs(drawn_curves[1:] - drawn_curves[0]).argmax(axis=1)]
+        if values is not None and number < n_kept:
+            differences[number] = np.swapaxes(fine @ values[:, kept], 1, 2)
+    return DifferenceDraws(farthest, shifts, largest_at, differences)
+
+
+def half_maxima(curves: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the times `(n_conditions, n_genes)` at which curves `(n_conditions, n_points, n_genes)` have changed by half."""
+    return moved_times(np.nan_to_num(np.swapaxes(curves, 1, 2)), grid, [0.5])[0]
+
+
 def effects(
     fit: ConditionFit, draws: DifferenceDraws, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, condition: int,
     level: float,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return how a condition differs from the reference, one row per gene.
+    """Return how a condition (from 1) differs from the reference, one row per gene.
 
-    basis, grid : `(n_points, n_splines)` and `(n_points,)`.
     common : Positions of the grid points at which all conditions have cells; the others are extrapolated.
-    condition : Index of the condition, from 1.
     """
     z = norm.ppf(0.5 + level / 2)
     difference, error = fit.difference(basis[common], condition)

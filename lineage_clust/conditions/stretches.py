@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import find_objects, label
 
 from ..errors import warn
 from ..lineage.lineage import Lineage
@@ -18,11 +19,7 @@ _EXPECTED = 7.0  # expected number of cells for which observing none has probabi
 def common_points(
     cells: Lineage, codes: np.ndarray, names: list[str], n_points: int
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the positions of the grid points at which all conditions have cells, and the excluded gaps.
-
-    The table of gaps has one row per gap: `condition`, `start` and `end`.
-
-    codes : `(n_cells,)` codes of their conditions.
+    """Return the positions of the grid points at which all conditions have cells, and the table of the excluded gaps.
 
     In a gap, a condition has practically no cells in any window of 5 % of the range in which it would have at least
     seven with the density of another condition.
@@ -50,8 +47,8 @@ def common_points(
     for condition, name in enumerate(names):
         weights = cells.weights[codes == condition]
         n_cells = weights.sum() ** 2 / np.sum(weights**2)
-        for start, end in _runs(inside & (around[condition] < _FEW_CELLS)):
-            stretch = slice(max(start - half, first), end + half + 1)
+        for (run,) in find_objects(label(inside & (around[condition] < _FEW_CELLS))[0]):
+            stretch = slice(max(run.start - half, first), run.stop + half)
             if n_cells * np.delete(shares, condition, axis=0)[:, stretch].sum(axis=1).max() > _EXPECTED:
                 found.append((name, float(grid[stretch][0]), float(grid[stretch][-1])))
     gaps = pd.DataFrame(found, columns=["condition", "start", "end"])
@@ -71,13 +68,3 @@ def outside_gaps(times: np.ndarray, gaps: pd.DataFrame) -> np.ndarray:
     """Return a mask of the times outside all gaps."""
     inside = (times >= gaps["start"].to_numpy()[:, None]) & (times <= gaps["end"].to_numpy()[:, None])
     return ~inside.any(axis=0)
-
-
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Return the first and last positions of each run of True.
-
-    >>> _runs(np.array([True, False, True, True]))
-    [(0, 0), (2, 3)]
-    """
-    ends = np.flatnonzero(np.diff(np.pad(mask.astype(int), 1)))
-    return [(int(start), int(end) - 1) for start, end in ends.reshape(-1, 2)]

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .storage.blocks import BlockedExpression
-from .storage.selection import inverse
+from .storage.blocks import BlockedExpression, inverse
 
 _IN_FLIGHT = 4  # results of blocks that are in memory at the same time
 
@@ -24,9 +23,7 @@ _IN_FLIGHT = 4  # results of blocks that are in memory at the same time
 class SumRequest:
     """Sums over the cells of expression.
 
-    Y : Expression.
-    function, arguments, all_cells : Arguments of
-        :meth:`lineage_clust.expression.storage.blocks.BlockedExpression.reduce`.
+    function, arguments, all_cells : Arguments of :meth:`.BlockedExpression.reduce`.
     size : Bytes of a result of `function`.
     finish : Function from what `reduce` returns to the sums of all genes.
     """

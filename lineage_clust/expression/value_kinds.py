@@ -1,22 +1,26 @@
-"""The kind of values in an expression matrix: counts, logs of counts, or other values."""
+"""The kind of values in an expression matrix, counts, logs of counts or others, from a sample of them."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
+
+from ..utils.matrices import summed
+from .storage.blocks import BlockedExpression
 
 COUNTS, LOG_COUNTS, OTHER = "counts", "log counts", "other"
 _BASES = (np.e, 2.0, 10.0)
 _LARGEST = 2.0**53  # beyond it every floating point number is an integer
 _EXACT = 1000  # counts up to this can be recovered from their logarithm in single precision
+_N_VALUES = 2**14
+_N_CELLS, _N_GENES = 1000, 1000
+_N_IN_PART = 2**19
 
 
 def are_integers(values: np.ndarray) -> bool:
-    """Return whether all values are integers.
-
-    >>> are_integers(np.array([1.0, 2.0])), are_integers(np.array([1.5]))
-    (True, False)
-    """
+    """Return whether all values are integers."""
     return bool(np.all(values == np.rint(values)))
 
 
@@ -25,9 +29,6 @@ def kind_of(values: np.ndarray) -> str:
 
     "counts" are positive integers, not all of them 1 (which any indicator is). "log counts" are logs of 1 + counts, to
     base e, 2 or 10: counts that were not normalised, because normalised counts are not integers.
-
-    >>> kind_of(np.array([1.0, 4.0])), kind_of(np.log1p([1.0, 4.0])), kind_of(np.log1p([0.7, 2.8]))
-    ('counts', 'log counts', 'other')
     """
     values = np.asarray(values, dtype=float)
     if len(values) == 0 or values.min() < 0:
@@ -48,11 +49,7 @@ def log_base(values: np.ndarray) -> float | None:
 
 
 def as_counts(block, kind: str):
-    """Return a block of counts, or of logs of counts, as counts.
-
-    >>> as_counts(np.log1p([[0.0, 3.0]]), "log counts").round().tolist()
-    [[0.0, 3.0]]
-    """
+    """Return a block of counts, or of logs of counts, as counts."""
     if kind != LOG_COUNTS:
         return block
     values = block.data if sparse.issparse(block) else np.asarray(block)
@@ -66,13 +63,91 @@ def as_counts(block, kind: str):
 
 
 def is_log_normalised(block) -> bool:
-    """Return whether the cells of a block `(n_cells, n_genes)` have equal totals after inverting the natural log.
-
-    >>> counts = np.array([[1.0, 3.0], [4.0, 4.0]])
-    >>> is_log_normalised(np.log1p(counts / counts.sum(axis=1, keepdims=True))), is_log_normalised(np.log1p(counts))
-    (True, False)
-    """
+    """Return whether the cells of a block `(n_cells, n_genes)` have equal totals after inverting the natural log."""
     with np.errstate(over="ignore"):
         totals = np.asarray(np.expm1(block.astype(float)).sum(axis=1)).ravel()
     totals = totals[(totals > 0) & np.isfinite(totals)]
     return len(totals) > 1 and bool(np.ptp(totals) < 1e-2 * totals.mean())
+
+
+class Sample:
+    """Some values and cells of an expression matrix, in memory or in a file, of which only the first part is read.
+
+    matrix : `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
+    values, kind : Some of the finite nonzero values, and what they are, see :func:`kind_of`.
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        self._place: np.ndarray | None = None  # of each cell in the part that is read, -1 for the others
+        self._matrix = matrix
+        if isinstance(matrix, BlockedExpression) and matrix.in_memory:
+            self._matrix = matrix.stored
+        elif isinstance(matrix, BlockedExpression):
+            cells, self._matrix = matrix.head(_N_IN_PART)
+            self._place = np.full(matrix.shape[0], -1)
+            self._place[cells] = np.arange(self._matrix.shape[0])
+        self.values = self._some_values()
+        self.kind = kind_of(self.values)
+
+    def _some_values(self) -> np.ndarray:
+        matrix = self._matrix
+        if sparse.issparse(matrix):
+            # a new object, because the check sets flags
+            matrix = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+            if not matrix.has_canonical_format:
+                matrix = _some_summed(matrix)
+            values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
+        else:
+            n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
+            values = np.asarray(matrix[_evenly_spaced(len(matrix), n_rows)]).ravel()
+        values = _as_numbers(values)
+        return values[np.isfinite(values) & (values != 0)]
+
+    def cells(self, cells: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return positions of some of the given cells, and their expression; evenly spaced if the matrix is in memory.
+
+        A block of a CSC matrix has only a sample of the genes.
+        """
+        matrix = self._matrix
+        if self._place is not None:
+            chosen = np.flatnonzero(self._place[cells] >= 0)
+            return chosen, _by_rows(matrix)[self._place[cells[chosen]]]
+        if sparse.issparse(matrix) and matrix.format == "csc":
+            matrix = matrix[:, _evenly_spaced(matrix.shape[1], _N_GENES)].tocsr()
+        chosen = _evenly_spaced(len(cells), _N_CELLS)
+        block = matrix[cells[chosen]]
+        return chosen, _by_rows(block) if sparse.issparse(block) else _as_numbers(block)
+
+    def counts(self, cells: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the same as :meth:`cells`; logs of counts as counts."""
+        chosen, block = self.cells(cells)
+        return chosen, as_counts(block, self.kind)
+
+
+def _evenly_spaced(size: int, number: int) -> np.ndarray:
+    """Return up to `number` different, evenly spaced positions below `size`."""
+    return np.unique(np.linspace(0, size - 1, min(size, number)).astype(int)) if size else np.zeros(0, dtype=int)
+
+
+def _as_numbers(values: np.ndarray) -> np.ndarray:
+    """Return values of dtype object as floats; an empty array if they are not numbers, which the models report."""
+    if values.dtype.kind in "buif":
+        return values
+    try:
+        return values.astype(float)
+    except (TypeError, ValueError):
+        return np.zeros((0, *values.shape[1:]))
+
+
+def _by_rows(block):
+    """Return a sparse block as CSR without values that are stored in parts; others as they are."""
+    if not sparse.issparse(block):
+        return block
+    return summed(block.tocsr())
+
+
+def _some_summed(matrix):
+    """Return some rows, or columns, of a CSR or CSC matrix that stores values in parts, such as 3 as 1.5 and 1.5, as sums."""
+    axis = 0 if matrix.format == "csr" else 1
+    some = _evenly_spaced(matrix.shape[axis], _N_CELLS)
+    return summed(matrix[some] if axis == 0 else matrix[:, some])

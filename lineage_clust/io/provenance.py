@@ -17,7 +17,7 @@ from ..errors import quoted, warn
 from ..expression.storage.blocks import BlockedExpression
 from ..expression.sums.sums import column_totals
 from ..lineage.genes.expression import expression_of
-from ..lineage.time.time_draws import read_times
+from ..lineage.time.pseudotime import read_times
 from ..lineage.weights.keys import find_weights
 
 # parameters that do not affect results

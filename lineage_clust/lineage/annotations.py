@@ -14,9 +14,9 @@ from .cells.covariates import read_covariates
 from .columns import check_levels
 from .genes.expression import with_annotations
 from .lineage import Reader, check_anndata
-from .time.time_draws import read_times
-from .weights.cellrank_states import states_of
+from .time.pseudotime import read_times
 from .weights.keys import find_source, find_weights
+from .weights.matrices import states_of
 from .weights.values import clip_weights
 
 
@@ -24,9 +24,8 @@ from .weights.values import clip_weights
 class Annotation:
     """One covariate (an obs key) in the cells of each lineage.
 
-    `parts` contains values, pseudotime and weights of the cells of each lineage, `(n_cells,)` each; "" = a single
-    trajectory. `levels` are the ordered categories, empty for a numeric covariate, and `colors` their colours in `uns`,
-    or `None`.
+    `parts` has values, pseudotime and weights `(n_cells,)` by lineage, "" = a single trajectory; `levels` are the ordered
+    categories, empty for a numeric covariate, and `colors` their colours in `uns`, or `None`.
     """
 
     key: str
@@ -69,16 +68,8 @@ def read_annotations(
 def stored_colors(adata: AnnData, lineages: Iterable, reader: Reader) -> dict[str, Any]:
     """Return the colours of lineages, as they are stored; the dictionary is empty unless each has one.
 
-    They are read from `uns[f"{key}_colors"]`, in the order of the lineages under the key of the weights; from the
-    `colors` of a live Lineage object of CellRank; and from the colours of CellRank's terminal states. Combinations such
-    as "A, B" and the trajectory `None` have no colour.
-
-    >>> import lineage_clust as lc
-    >>> adata = lc.datasets.bone_marrow()
-    >>> key, names = "palantir_fate_probabilities", adata.obsm["palantir_fate_probabilities"].columns
-    >>> adata.uns[f"{key}_colors"] = ["tab:red", "tab:blue"]
-    >>> stored_colors(adata, names[::-1], Reader(lineage_key=key)) == {names[1]: "tab:blue", names[0]: "tab:red"}
-    True
+    They are those of `uns[f"{key}_colors"]`, of a live Lineage object of CellRank, or of CellRank's terminal states.
+    Combinations such as "A, B" and the trajectory `None` have no colour.
     """
     adata = with_annotations(adata)
     found = {}

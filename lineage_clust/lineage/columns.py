@@ -28,11 +28,6 @@ def numbers_in(values: pd.Series, booleans: bool = False) -> np.ndarray | None:
     """Return a column as floats `(n,)` with missing values as NaN; `None` if it does not contain real numbers.
 
     Numbers in a column of dtype `object` are accepted, categories are not numbers, and booleans only if asked for.
-
-    >>> numbers_in(pd.Series([1, 2.5, None], dtype=object)).tolist()
-    [1.0, 2.5, nan]
-    >>> numbers_in(pd.Series(["1", "2"])) is None
-    True
     """
     kind = kind_of_values(values)
     if kind not in _NUMBERS and not (booleans and kind == "boolean"):
@@ -43,11 +38,7 @@ def numbers_in(values: pd.Series, booleans: bool = False) -> np.ndarray | None:
 
 
 def numbers_or_levels(values: pd.Series) -> pd.Series:
-    """Return a column as floats if it contains numbers, else as a categorical with the levels that occur.
-
-    >>> numbers_or_levels(pd.Series([True, False])).cat.categories.tolist()
-    [False, True]
-    """
+    """Return a column as floats if it contains numbers, else as a categorical with the levels that occur."""
     if pd.api.types.is_complex_dtype(values):
         raise TypeError(f"Column {values.name!r} contains complex numbers. Pass e.g. their absolute values.")
     numbers = numbers_in(values)
@@ -84,9 +75,6 @@ def by_name(name: str, values: Any, names: pd.Index, of: str) -> Any:
     """Return a Series in the order of the names of cells or genes; a Series numbered by position, and others, unchanged.
 
     `name` and `of` ("cells" or "genes") appear in messages.
-
-    >>> by_name("offset", pd.Series([1, 2], index=["b", "a"]), pd.Index(["a", "b"]), "cells").tolist()
-    [2, 1]
     """
     if not isinstance(values, pd.Series) or isinstance(values.index, pd.RangeIndex) or values.index.equals(names):
         return values

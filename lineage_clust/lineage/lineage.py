@@ -18,19 +18,18 @@ from scipy import sparse
 from ..errors import counted, warn
 from ..expression.storage.blocks import BlockedExpression
 from ..utils.types import Names, TimeRange, WeightThreshold
-from .cells.confounding import check_identified
-from .cells.covariates import design_columns, known_cells, read_covariates
-from .cells.donors import donors_of, read_donors
+from .cells.covariates import check_identified, design_columns, known_cells, read_covariates
 from .cells.offsets import SIZE_FACTORS, read_offset
+from .cells.samples import donors_of, read_donors
 from .genes.expression import columns_of, expression_matrix, take, with_annotations
 from .genes.names import FittedSymbols, Symbols, check_anndata, resolve_genes
-from .time.coverage import warn_of_empty_time
-from .time.time_draws import read_times
+from .time.pseudotime import read_times
+from .time.time_range import warn_of_empty_time
 from .weights.branches import warn_of_branches
 from .weights.keys import find_weights
 from .weights.values import check_members, clip_weights
 
-__all__ = ["Lineage", "Reader", "check_anndata", "read_lineage", "resolve_genes"]
+__all__ = ["Lineage", "Reader", "check_anndata", "resolve_genes"]
 
 _log = logging.getLogger(__package__)
 _OF_CELLS = ("pseudotime", "weights", "cells", "covariates", "offset", "donors", "time_draws")
@@ -98,13 +97,7 @@ class Lineage:
         return replace(self, **(some | changes))
 
     def cells_on_grid(self, n_points: int) -> np.ndarray:
-        """Return the summed weight of the cells nearest to each point of `grid`, `(n_points,)`.
-
-        >>> times = np.array([0.0, 0.1, 0.9, 1.0])
-        >>> one = Lineage("Ery", times, np.array([1, 1, 0.5, 1]), np.zeros((4, 0)), [], 0.0, 1.0, np.arange(4))
-        >>> one.cells_on_grid(3).tolist()
-        [2.0, 0.0, 1.5]
-        """
+        """Return the summed weight of the cells nearest to each point of `grid`, `(n_points,)`."""
         step = (self.end - self.start) / max(n_points - 1, 1)
         nearest = np.rint((self.pseudotime - self.start) / step).astype(int)
         return np.bincount(np.clip(nearest, 0, n_points - 1), weights=self.weights, minlength=n_points)
@@ -115,10 +108,6 @@ class Reader:
     """Settings for reading lineages; each is the parameter of :class:`lineage_clust.TrendClusterer` of the same name.
 
     `draw_ranges` is set after a fit to draws of pseudotime: the ranges from which they were rescaled, by lineage.
-
-    >>> import lineage_clust as lc
-    >>> Reader(layer="counts").read(lc.datasets.bone_marrow(), "Ery", ["Klf1"]).genes
-    ['Klf1']
     """
 
     time_key: Names = None
@@ -156,9 +145,6 @@ class Reader:
     ) -> Lineage:
         """Read one lineage.
 
-        adata : Cells x genes. It is not modified.
-        lineage : Name of the lineage; `None` = the only lineage. "A, B" is A and B together.
-        genes : Names of genes; `None` = all.
         time_range : Overrides `time_range` of the settings.
         to_fit : Whether trends are fitted to these cells. If False (for scoring), covariates are not read into the
             design and need not be identifiable.
@@ -246,20 +232,6 @@ class Reader:
         if ids is None or not isinstance(column, str):
             return self
         return replace(self, gene_symbols=FittedSymbols(column, dict(ids)))
-
-
-def read_lineage(
-    adata: AnnData, lineage: str | None = None, *, genes: Sequence[str] | None = None, to_fit: bool = True,
-    among: np.ndarray | None = None, **settings: Any,
-) -> Lineage:  # fmt: skip
-    """Read one lineage of an AnnData; `settings` are those of :class:`Reader`, and the others of its `read`.
-
-    >>> import lineage_clust as lc
-    >>> lineage = read_lineage(lc.datasets.bone_marrow(), "Ery", genes=["Klf1", "Mpo"])
-    >>> lineage.expression.shape[1], lineage.genes
-    (2, ['Klf1', 'Mpo'])
-    """
-    return Reader(**settings).read(adata, lineage, genes, to_fit=to_fit, among=among)
 
 
 def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object, n_partly: int) -> None:

@@ -17,10 +17,8 @@ from .weights.keys import unknown_lineage
 def by_gene_name(spec: Any, adata: AnnData, reader: Reader, lineages: Sequence[str | None], what: str) -> Any:
     """Return a mapping by the names of genes, which may be given as entries of `var_names`; other values are unchanged.
 
-    lineages : Names of the lineages that are read.
-    what : Name of an entry in error messages.
-    raises UnknownNameError : If a key is no gene or lineage of the AnnData. Those that are not fitted are accepted, so that
-        several fits can share a mapping.
+    An error is raised if a key is no gene or lineage of the AnnData. Those that are not fitted are accepted, so that
+    several fits can share a mapping. `lineages` are read; `what` names an entry in messages.
     """
     if not isinstance(spec, Mapping):
         return spec

@@ -12,9 +12,9 @@ from ..contracts.capabilities import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..lineage.annotations import read_annotations
 from ..lineage.columns import column_of
-from ..results.binning import binned_cells
+from ..results.cells import binned_cells
 from ..results.result import FitResult
-from ..trends.side_by_side import names_along
+from ..trends.trends import names_along
 from .genes.gene import cell_colors
 from .parts.strips import Strip, covariate_strips
 

@@ -11,7 +11,7 @@ from ..errors import UnknownNameError, counted, did_you_mean
 from ..lineage.annotations import stored_colors
 from ..lineage.lineage import check_anndata
 from ..results import module_scores
-from ..results.at_offset_zero import at_offset_zero
+from ..results.cells import at_offset_zero
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import embedding, lineage_cells, of_result, stability, tree

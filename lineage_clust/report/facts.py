@@ -16,11 +16,11 @@ from .._version import __version__
 from ..contracts.capabilities import fitted_value
 from ..errors import LineageClustWarning, counted
 from ..lineage.genes.value_checks import check_values
-from ..results.chance import left_out
+from ..results.gating import left_out
 from ..results.making import DEFAULTS
 from ..results.result import FitResult, Fitted
 from ..trends.pairing import families
-from ..trends.side_by_side import names_along
+from ..trends.trends import names_along
 
 _USUAL_ALPHA = 0.01
 _MANY_FAILED, _MANY_UNCONVERGED, _FEW_CELLS = 0.1, 0.05, 100  # of which a report warns

@@ -1,24 +1,25 @@
-"""Select the genes to cluster and cluster them."""
+"""Select the genes to cluster, cluster them, and read the labels of any clusterer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn import config_context
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
 
-from ..contracts.capabilities import confidence_can_wait, fitted_value, needs_draws, uses_draws
+from ..contracts.capabilities import confidence_can_wait, fitted_value, has_method, needs_draws, uses_draws, votes
 from ..errors import warn
 from ..lineage.lineage import Lineage
 from ..trends import drawing
 from ..trends.lineage_fit import FittedLineage
-from ..trends.side_by_side import arranged_by_name
-from ..trends.trends import Trends
+from ..trends.trends import Trends, arranged_by_name
 from ..utils.progress import progress_bars
 from ..utils.threads import few_threads
-from .assigning import one_per_row, own_labels
 from .gating import Gate
 from .tables import order_clusters
 
@@ -78,3 +79,54 @@ def group(
         one_per_row(f"confidence_ of {type(clusterer).__name__}", confidence, len(grouped))
     labels[grouped], order = order_clusters(codes, scaled[grouped], trends.grid, trends.grid_lineage)
     return labels, names[order]
+
+
+def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):
+    """Return the cluster of each scaled trend `(n_new, n_points)`, and its share of the votes; NaN if there are none.
+
+    The fitted clusterer predicts, or the nearest of the `fitted` trends `(n_genes, n_points)` with `labels` decides.
+    `order` has the clusterer's own label of each cluster.
+    """
+    if has_method(clusterer, "predict"):
+        with config_context(transform_output="default"):
+            voted = votes(clusterer, scaled)
+            if voted is not None:
+                own, confidence = voted
+            else:
+                own = one_per_row(f"predict of {type(clusterer).__name__}", clusterer.predict(scaled), len(scaled))
+                confidence = np.full(len(scaled), np.nan)
+        numbered = np.full(len(own), -1)
+        for number, label in enumerate(order):
+            numbered[own == label] = number
+        return numbered, confidence
+    chosen = np.isfinite(fitted).all(axis=1) & (np.ptp(fitted, axis=1) > 0)
+    nearest = KNeighborsClassifier(n_neighbors=1).fit(fitted[chosen], labels[chosen])
+    return nearest.predict(scaled), np.full(len(scaled), np.nan)
+
+
+def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a code from 0 for the cluster of each fitted row, -1 for none, and the sorted labels that are coded.
+
+    Labels of a pipeline are those of its last step; those of a mixture model are its predictions. Negative labels, NaN
+    and `None` mean that a row has no cluster.
+    """
+    name = type(clusterer).__name__
+    owner = clusterer[-1] if isinstance(clusterer, Pipeline) else clusterer
+    found = fitted_value(owner, "labels_")
+    if found is None:
+        if not has_method(clusterer, "predict"):
+            raise TypeError(f"clusterer must have labels_ after fit; {name} has none, and no predict either.")
+        found = clusterer.predict(rows)
+    labels = one_per_row(f"labels_ of {name}", found, len(rows))
+    there = ~(pd.isna(labels) | [isinstance(label, Real) and label < 0 for label in labels.tolist()])
+    codes = np.full(len(rows), -1)
+    codes[there], names = pd.factorize(labels[there], sort=True)
+    return codes, np.asarray(names)
+
+
+def one_per_row(what: str, values: Any, n_rows: int) -> np.ndarray:
+    """Return values as an array, or raise a ValueError unless there is one per row."""
+    values = np.asarray(values)
+    if values.shape != (n_rows,):
+        raise ValueError(f"{what} must have one value per row, {n_rows}; the shape is {values.shape}.")
+    return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..trends.side_by_side import arranged_by_name
+from ..trends.trends import arranged_by_name
 
 MOST = 2 / 3  # proportion of genes that must share the direction of their cluster
 _N_TOP = 5

@@ -19,7 +19,7 @@ from ..lineage.genes.names import gene_ids
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
 from ..lineage.mappings import by_gene_name
-from ..lineage.time.time_draws import check_time_draws
+from ..lineage.time.pseudotime import check_time_draws
 from ..lineage.weights.keys import check_distinct, distinct_names
 from ..models import GAM
 from ..models.mapping import check_entries
@@ -31,8 +31,7 @@ from ..trends.preparing import check_callback
 from ..trends.trends import concatenate
 from ..utils.memory import check_points
 from ..utils.types import Names
-from .chance import by_chance
-from .gating import Gate, warn_of_unsuccessful
+from .gating import Gate, by_chance, warn_of_unsuccessful
 from .grouping import draws_for, genes_to_group, group
 from .module_scores import moments
 from .result import FitResult
@@ -47,11 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, lineage: Names) -> FitResult:
-    """Fit trends to lineages and cluster them.
-
-    settings : An object whose attributes are the parameters of :class:`lineage_clust.TrendClusterer`.
-    adata, genes, lineage : As for its `fit`.
-    """
+    """Fit trends to lineages and cluster them; `settings` has the parameters of :class:`.TrendClusterer` as attributes."""
     chosen = settings.lineage if lineage is None else lineage
     is_joint = isinstance(chosen, (list, tuple))
     names: list[Any] = distinct_names(chosen) if is_joint else [chosen]

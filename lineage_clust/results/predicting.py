@@ -1,23 +1,27 @@
-"""Trends and clusters of new genes or other cells."""
+"""Trends and clusters of new genes or other cells, and clusters at other levels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from copy import copy
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from ..contracts.capabilities import has_method
 from ..lineage.lineage import check_anndata
 from ..trends.trends import Trends, concatenate
 from ..utils.documenting import parameters_as
 from ..utils.types import Predicted
-from .assigning import assign
-from .chance import left_out
+from .gating import left_out
+from .grouping import assign
 from .result import FitResult, Fitted, result_of
 from .tables import deciding_table
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+Estimator = TypeVar("Estimator", bound=Fitted)
 
 
 def trends_for(fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] | None = None) -> Trends:
@@ -80,3 +84,47 @@ def predict(
             result.labels[result.grouped], result.order,
         )  # fmt: skip
     return (labels, confidence) if return_confidence else labels
+
+
+def cut(fitted: Estimator, n_clusters: int | None = None, min_support: float | None = None) -> Estimator:
+    """Return a fitted copy with the clusters at another level of the hierarchy, without refitting.
+
+    Every finer partition splits clusters of the coarser one. Trends, tests and the shapes of the genes are shared with
+    this estimator.
+
+    Parameters
+    ----------
+    n_clusters : int, default=None
+        Number of clusters, at most that of clustered genes with distinct trends.
+    min_support : float, default=None
+        Clusters are split as long as there is a split further down with at least this support: the agreement of
+        independent halves of the data beyond chance. `min_support` of `GraphClusterer`, set before `fit`, requires it of
+        all clusters instead, together with its other bounds; the numbers of clusters differ.
+
+    Returns
+    -------
+    TrendClusterer
+        Clusters are numbered by the time of their peak, as after `fit`; `cluster_names_` refer to the nodes of the
+        tree.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of the two is given or it is out of range, or the clusterer has no hierarchy.
+
+    Examples
+    --------
+    >>> import lineage_clust as lc
+    >>> tc = lc.TrendClusterer(lineage="Myeloid", random_state=0).fit(lc.datasets.bone_marrow())
+    >>> tc.cut(n_clusters=2).n_clusters_
+    2
+    """
+    result = result_of(fitted)
+    if not has_method(result.clusterer, "cut") or len(result.grouped) == 0:
+        raise ValueError(
+            f"There is no hierarchy to cut: {type(result.clusterer).__name__} does not compute one, or no gene was "
+            "clustered. Fit with clusterer=GraphClusterer()."
+        )
+    other = copy(fitted)
+    other._result = result.with_clusterer(result.clusterer.cut(n_clusters, min_support))
+    return other

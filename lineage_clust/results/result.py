@@ -16,13 +16,12 @@ from ..lineage.genes.names import FittedSymbols
 from ..lineage.lineage import Lineage, Reader, resolve_genes
 from ..trends.gene_trends import GeneTrends
 from ..trends.lineage_fit import FittedLineage, TrendFitter
-from ..trends.side_by_side import arranged_by_name
-from ..trends.trends import Trends
+from ..trends.trends import Trends, arranged_by_name
 from .gating import Gate
 from .leading import agreement, top_order
 from .naming import cluster_names
 from .tables import cluster_means, gene_table, order_clusters
-from .tabulating import clustered_tree, confidence_of, table_of_tree, tabulate, tabulate_clusters, without_clusters
+from .tabulating import OF_CLUSTERS, clustered_tree, confidence_of, table_of_tree, tabulate, tabulate_clusters
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -196,7 +195,7 @@ class FitResult:
     @_computed_once
     def cluster_table(self) -> pd.DataFrame:
         """One row per cluster; the only posterior samples that it needs are those of the confidence."""
-        return tabulate_clusters(self, self.ranked)
+        return tabulate_clusters(self)
 
     @property
     def agreement(self) -> np.ndarray:
@@ -278,8 +277,8 @@ class FitResult:
         labels[self.grouped], order = order_clusters(
             clusterer.labels_, chosen, self.pseudotime, self.trends.grid_lineage
         )
-        known = without_clusters(self.gene_table) if "gene_table" in self.made else self.made.get("shapes")
-        made = {} if known is None else {"shapes": known}
+        known = self.made.get("gene_table", self.made.get("shapes"))
+        made = {} if known is None else {"shapes": known.drop(columns=OF_CLUSTERS, errors="ignore")}
         return replace(
             self, clusterer=clusterer, labels=labels, order=order, centers=cluster_means(self.scaled, labels), made=made
         )

@@ -1,4 +1,4 @@
-"""The gene table, and the means and the order of clusters."""
+"""The tables of genes and clusters, and the means and the order of clusters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import numpy as np
 import pandas as pd
 
 from ..trends.shapes import peak_time, shapes
-from ..trends.side_by_side import columns_of_each, names_along
-from ..trends.trends import Trends, adjust
-from .moving import TIMES, changes_in, each_significant_in, moving_in
+from ..trends.trends import Trends, adjust, columns_of_each, names_along
+from .leading import MOST, top_genes
 
+TIMES = ("peak", "onset", "half_max", "half_max_flank", "half_back")
 _LEADING = [
     "edf", "deviance_explained", "pvalue", "qvalue", *TIMES, "direction", "amplitude", "moves_most_in", "changes_in",
     "converged", "lambda", "note",
 ]  # fmt: skip
+_LEVEL = 1 / 3  # relative to the largest range over lineages; smaller changes are ignored
+_ALPHA = 0.05
+_MAJORITY = 0.5
+MIXED = "mixed"  # direction of a cluster whose genes share none
 
 
 def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) -> pd.DataFrame:
@@ -124,3 +128,138 @@ def _centre_of_mass(means: np.ndarray, grid: np.ndarray) -> np.ndarray:
     raised = means - means.min(axis=1, keepdims=True)
     mass = raised.sum(axis=1)
     return np.where(mass > 0, raised @ grid / np.where(mass > 0, mass, 1), grid.mean())
+
+
+def moving_in(ranges: np.ndarray) -> np.ndarray:
+    """Return where ranges of trends `(n_lineages, n_rows)` are at least a third of the largest over the lineages."""
+    return (ranges >= _LEVEL * ranges.max(axis=0)) & (ranges > 0)
+
+
+def significant_in(rows: pd.DataFrame, name: object) -> bool:
+    """Return whether most genes have a p-value below 0.05 in a lineage; `True` if there are no p-values."""
+    pvalue = _pvalues(rows, name)
+    known = np.isfinite(pvalue)
+    return not known.any() or bool((pvalue[known] < _ALPHA).mean() > _MAJORITY)
+
+
+def each_significant_in(genes: pd.DataFrame, names: Sequence) -> np.ndarray:
+    """Return which genes have a p-value below 0.05, or none, in each lineage, `(n_lineages, n_genes)`."""
+    return np.array([~(_pvalues(genes, name) >= _ALPHA) for name in names]).reshape(len(names), len(genes))
+
+
+def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
+    """Return the names of the lineages in which each row changes, such as "Ery, Mono"; `moves` is `(n_lineages, n_rows)`."""
+    return [", ".join(found) for found in _named(names, moves)]
+
+
+def named_in(listed: str, names: Sequence) -> list:
+    """Return those of the names that are listed as by :func:`changes_in`; a name may contain ", ".
+
+    >>> named_in("Ery, Mono, Neu", ["Neu", "Baso", "Mono", "Ery, Mono"])
+    ['Neu', 'Ery, Mono']
+    """
+    left, found = f", {listed}, ", set()
+    for name in sorted(map(str, names), key=len, reverse=True):
+        if f", {name}, " in left:
+            left = left.replace(f", {name}, ", ", ")
+            found.add(name)
+    return [name for name in names if str(name) in found]
+
+
+def specificity(names: Sequence, moves: np.ndarray) -> list[str]:
+    """Describe the lineages in which each row changes.
+
+    >>> moves = np.array([[True, True, True, False], [False, True, True, False], [False, False, True, False]])
+    >>> specificity(["Ery", "Mono", "Neu"], moves)
+    ['only Ery', 'Ery and Mono', 'all', 'none']
+    """
+    return [_word(found, len(names)) for found in _named(names, moves)]
+
+
+def _word(found: list[str], n_lineages: int) -> str:
+    if len(found) in (0, n_lineages):
+        return "all" if found else "none"
+    return f"only {found[0]}" if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def _named(names: Sequence, moves: np.ndarray) -> list[list[str]]:
+    return [[str(name) for name, yes in zip(names, row, strict=True) if yes] for row in moves.T]
+
+
+def _pvalues(genes: pd.DataFrame, name: object) -> np.ndarray:
+    column = f"pvalue_{name}"
+    return genes[column].to_numpy(dtype=float) if column in genes else np.full(len(genes), np.nan)
+
+
+def cluster_table(
+    genes: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Return the cluster table, see :class:`lineage_clust.TrendClusterer`, from a gene table with clusters.
+
+    `centers` `(n_clusters, n_points)` are mean scaled trends. `direction` is that of the mean trend, or "mixed" if less than
+    two thirds of the genes have it; `peak_lower` and `peak_upper` are quantiles of the peaks of the genes. With several
+    lineages, `relative_amplitude` is the range of the mean trend divided by its largest range, in `moves_most_in`;
+    `changes_in` names the lineages in which the range is at least a third of that, and most genes have p < 0.05, if known.
+    """
+    table = pd.DataFrame(index=pd.RangeIndex(len(centers), name="cluster"))
+    members = [genes[genes["cluster"] == cluster] for cluster in table.index]
+    names = names_along(grid_lineage)
+    table["size"] = [len(rows) for rows in members]
+    of_each = pd.DataFrame(index=table.index)
+    if len(names) == 1:
+        found = _of_lineage(members, centers, grid, "")
+        peaks_of = [rows["peak"] for rows in members]
+    else:
+        found, of_each = _of_lineages(members, centers, grid, np.asarray(grid_lineage))
+        peaks_of = [rows[f"peak_{name}"] for rows, name in zip(members, found["moves_most_in"], strict=True)]
+    at = list(found).index("peak")
+    table = table.join(found.iloc[:, : at + 1])
+    for name, share in (("peak_lower", 0.1), ("peak_upper", 0.9)):
+        table[name] = [float(np.quantile(peaks, share)) for peaks in peaks_of]
+    table = table.join(found.iloc[:, at + 1 :])
+    table["amplitude"] = [float(rows["amplitude"].median()) for rows in members]
+    table["confidence"] = [float(rows["confidence"].mean()) if "confidence" in rows else np.nan for rows in members]
+    table["deviance_explained"] = [rows["deviance_explained"].mean() for rows in members]
+    table["top_genes"] = [", ".join(top_genes(rows)) for rows in members]
+    return table.join(of_each)
+
+
+def _of_lineage(members: list[pd.DataFrame], centers: np.ndarray, grid: np.ndarray, suffix: str) -> pd.DataFrame:
+    """Return the shape of the mean trends in one lineage, with the proportion of genes of the same direction."""
+    found = shapes(centers, grid) if len(centers) else shapes(np.zeros((1, len(grid))), grid).iloc[:0]
+    shares = [
+        float((rows[f"direction{suffix}"] == way).mean()) for rows, way in zip(members, found["direction"], strict=True)
+    ]
+    words = [way if share >= MOST else MIXED for way, share in zip(found["direction"], shares, strict=True)]
+    found = found.drop(columns=["amplitude", "direction"])
+    found.insert(0, "direction", pd.Series(words, index=found.index, dtype=object))
+    found.insert(1, "direction_share", np.array(shares, dtype=float))
+    return found
+
+
+def _of_lineages(
+    members: list[pd.DataFrame], centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the columns for all lineages together, and those of each lineage."""
+    every, given = columns_of_each(grid_lineage), names_along(grid_lineage)
+    names = list(every)
+    parts = {name: _of_lineage(members, centers[:, every[name]], grid[every[name]], f"_{name}") for name in given}
+    ranges = np.array([np.ptp(centers[:, every[name]], axis=1) for name in names])
+    significant = np.array([[significant_in(rows, name) for rows in members] for name in names], dtype=bool)
+    moves = moving_in(ranges) & significant.reshape(ranges.shape)
+    most, clusters = ranges.argmax(axis=0), np.arange(len(centers))
+
+    whole = pd.DataFrame({f"direction_{name}": parts[name]["direction"] for name in given})
+    whole["changes_in"], whole["specificity"] = changes_in(names, moves), specificity(names, moves)
+    whole["moves_most_in"] = np.array(list(map(str, names)), dtype=object)[most]
+    for column in TIMES:
+        whole[column] = np.array([parts[name][column].to_numpy() for name in names])[most, clusters]
+    of_each = []
+    for name in given:
+        part = parts[name].drop(columns="direction")
+        largest = ranges.max(axis=0)
+        own = ranges[names.index(name)]
+        part["relative_amplitude"] = np.divide(own, largest, out=np.zeros(len(own)), where=largest > 0)
+        part["amplitude"] = np.array([rows[f"amplitude_{name}"].median() for rows in members], dtype=float)
+        of_each.append(part.add_suffix(f"_{name}"))
+    return whole, pd.concat(of_each, axis=1)

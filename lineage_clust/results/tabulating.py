@@ -12,17 +12,16 @@ from ..contracts.capabilities import confidence_can_wait, fitted_value
 from ..models.notes import noted
 from ..trends import drawing
 from ..utils.threads import few_threads
-from .assigning import one_per_row
-from .chance import NOTE, left_out
-from .cluster_table import cluster_table
+from .gating import NOTE, left_out
+from .grouping import one_per_row
 from .naming import names_of_genes, node_names, nodes_of
-from .tables import gene_table
+from .tables import cluster_table, gene_table
 
 if TYPE_CHECKING:
     from ..clusterers.tree import ClusterTree
     from .result import FitResult
 
-_OF_CLUSTERS = ["cluster", "cluster_name", "confidence", "agreement", "gene_ids"]
+OF_CLUSTERS = ["cluster", "cluster_name", "confidence", "agreement", "gene_ids"]
 
 
 def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -35,24 +34,17 @@ def tabulate(result: FitResult, shapes: pd.DataFrame | None = None) -> pd.DataFr
     if result.ids is not None:
         genes["gene_ids"] = result.gene_ids
     if "note" in genes:
-        new = left_out(result) & ~genes["note"].str.contains(NOTE, regex=False).to_numpy(
-            dtype=bool
-        )  # not from another cut
-        genes["note"] = noted(list(genes["note"]), np.flatnonzero(new), NOTE)
+        known = genes["note"].str.contains(NOTE, regex=False).to_numpy(dtype=bool)  # from another cut
+        genes["note"] = noted(list(genes["note"]), np.flatnonzero(left_out(result) & ~known), NOTE)
     return genes
 
 
-def tabulate_clusters(result: FitResult, genes: pd.DataFrame) -> pd.DataFrame:
-    """Return the cluster table for a table of the genes."""
+def tabulate_clusters(result: FitResult) -> pd.DataFrame:
+    """Return the cluster table."""
     several = result.trends.grid_lineage if len(result.fits) > 1 else None
-    clusters = cluster_table(genes, result.centers, result.trends.grid, several)
+    clusters = cluster_table(result.ranked, result.centers, result.trends.grid, several)
     clusters.insert(0, "name", result.cluster_names)
     return clusters
-
-
-def without_clusters(genes: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of a gene table that do not depend on the clusters."""
-    return genes.drop(columns=[name for name in _OF_CLUSTERS if name in genes])
 
 
 def _shapes(result: FitResult) -> pd.DataFrame:

@@ -43,11 +43,7 @@ class Splitter:
     seed: int
 
     def of_rows(self, counts: sparse.csr_matrix, first_row: int = 0) -> np.ndarray:
-        """Return the first part of each stored value of some cells, `(n_stored,)`.
-
-        counts : `(n_cells, n_genes)`, canonical: columns sorted, without explicit zeros.
-        first_row : Position of the first cell in the whole matrix.
-        """
+        """Return the first part of each stored value of some cells, `(n_stored,)`; `counts` are canonical."""
         whole = counts.data.astype(np.int64)
         overdispersed = self.dispersion > _LEAST_DISPERSION
         size = np.divide(1.0, self.dispersion, out=np.zeros(len(overdispersed)), where=overdispersed)
@@ -75,8 +71,8 @@ class Splitter:
     def blocks(self, counts: Any) -> Iterator[tuple[Any, Any]]:
         """Yield both parts of blocks of cells in order.
 
-        counts : `(n_cells, n_genes)` array, sparse matrix, or any object whose row slices are one of these; or a dask array
-            with one chunk of genes, of which each chunk is a block.
+        `counts` are an array, sparse matrix, or any object whose row slices are one of these; or a dask array with one chunk
+        of genes, of which each chunk is a block.
         """
         n_cells, n_genes = counts.shape
         step, lazy = max(1, _VALUES_A_BLOCK // max(1, n_genes)), in_dask(counts)
@@ -103,11 +99,7 @@ class Splitter:
 
 
 def canonical(block: Any) -> sparse.csr_matrix:
-    """Return a copy of a block of cells as CSR with sorted columns, without duplicates and explicit zeros.
-
-    >>> canonical(np.array([[0, 2], [1, 0]])).data.tolist()
-    [2, 1]
-    """
+    """Return a copy of a block of cells as CSR with sorted columns, without duplicates and explicit zeros."""
     if block.dtype == np.float16:  # not supported by sparse matrices
         block = block.astype(np.float32)
     rows = sparse.csr_matrix(block, copy=True)
@@ -117,13 +109,7 @@ def canonical(block: Any) -> sparse.csr_matrix:
 
 
 def check_counts(values: np.ndarray) -> None:
-    """Raise a ValueError unless all values are counts.
-
-    >>> check_counts(np.array([1.0, 0.5]))
-    Traceback (most recent call last):
-    ValueError: Only counts can be split, but there is the value 0.5. Pass the layer of counts as layer=...; estimated counts
-    can be rounded (numpy.rint).
-    """
+    """Raise a ValueError unless all values are counts."""
     if values.dtype == bool:
         raise ValueError(
             "Only counts can be split, but the values are True and False. Pass the layer of counts as layer=...."

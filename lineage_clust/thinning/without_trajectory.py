@@ -33,8 +33,7 @@ def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: 
 def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
     """Return simulated negative binomial counts with the mean of each gene and the depth of each cell.
 
-    counts : `(n_cells, n_genes)`. Each gene keeps its fraction of all counts, and its dispersion around the mean of the
-        cell, see :func:`lineage_clust.thinning.dispersion.estimate_dispersion`; each cell keeps its expected total.
+    Each gene keeps its fraction of all counts and its dispersion around the mean of the cell; each cell its expected total.
     """
     dispersion = estimate_dispersion(counts, seed)
     generator = np.random.default_rng(seed.randint(2**31 - 1))
@@ -51,9 +50,6 @@ def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.
 
 def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
     """Return counts permuted among all cells, separately per gene; the depth of cells then varies only by chance.
-
-    counts : `(n_cells, n_genes)`.
-    seed : Source of the permutations.
 
     Permuting among cells with similar totals would keep their depth, but also the association of genes with it: cells
     of one type are often similar in depth, and the types would remain distinct.

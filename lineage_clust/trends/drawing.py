@@ -19,8 +19,7 @@ from .calling import draws_of
 from .lineage_fit import FittedLineage
 from .preparing import column_values
 from .shape_intervals import uncertainty
-from .side_by_side import arranged_by_name, seed_of
-from .trends import Trends
+from .trends import Trends, arranged_by_name, seed_of
 
 MOST_DRAWS = 40
 _N_PAIRS = 3  # complementary halves; a model without a posterior is refitted to each half
@@ -68,9 +67,8 @@ def half_sample_draws(
     """Yield trends `(n_genes, n_points)` refitted to random halves of the cells, with lineages concatenated.
 
     Halves come in complementary pairs, which use every cell equally often (Shah & Samworth 2013, Variable selection
-    with error control: another look at stability selection, JRSS B 75, 55-80). Halves do not depend on the order of the
-    cells. A gene that cannot be fitted in a half keeps its original trend; a half in which no gene can be fitted is
-    skipped. `refit` fits a lineage with the original settings.
+    with error control: another look at stability selection, JRSS B 75, 55-80), and do not depend on the order of the
+    cells. A gene that cannot be fitted in a half keeps its original trend; a half without any trend is skipped.
     """
     generator = np.random.default_rng(random_state)
     order = _canonical_cells(lineages)
@@ -170,6 +168,5 @@ class _Rows:
 
 
 def _values(new: Trends, trends: Trends, genes: Sequence[str]) -> np.ndarray:
-    refitted = {gene: row for row, gene in enumerate(new.genes)}
-    fitted = {gene: row for row, gene in enumerate(trends.genes)}
-    return np.array([new.values[refitted[gene]] if gene in refitted else trends.values[fitted[gene]] for gene in genes])
+    again, fitted = (pd.Index(one.genes).get_indexer(genes) for one in (new, trends))
+    return np.where((again >= 0)[:, None], new.values[again], trends.values[fitted])

@@ -19,8 +19,7 @@ from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
 from .calling import predict_model
-from .derivative import slope_with_interval
-from .group_fit import GroupFit, fit_group
+from .group_fit import GroupFit, fit_group, slope_with_interval
 from .pairing import resolve_pair
 
 if TYPE_CHECKING:

@@ -22,12 +22,10 @@ class _ByLineage(dict):
 
 
 class GeneTrends(Mapping):
-    """Mapping gene -> lineage -> GeneTrend or FailedTrend.
+    """Mapping gene -> lineage -> GeneTrend or FailedTrend; a single trajectory without a name has the key "".
 
-    fits : sequence of FittedLineage. One per lineage. A single trajectory without a name has the key "".
-    lineages : sequence of Lineage, optional. The lineages in the same order; trends then contain their cells.
-    fitter : TrendFitter, optional. Settings for the selection of cells.
-    terms : sequence of str. What the fit used besides these cells, so that a single trend cannot be fitted again.
+    lineages, fitter : The lineages of the fits and the settings that select cells; trends then contain their cells.
+    terms : What the fit used besides these cells, so that a single trend cannot be fitted again.
     """
 
     def __init__(self, fits, lineages=None, fitter=None, terms=()):

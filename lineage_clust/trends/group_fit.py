@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.stats import norm
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ..contracts.capabilities import (
+    family_of,
     fitted_value,
     has_method,
+    has_posterior,
     is_mapping,
     lacks_domain,
     minimises_deviance,
@@ -22,9 +25,21 @@ from ..contracts.capabilities import (
 )
 from ..errors import NoTrendError, counted
 from ..lineage.lineage import Lineage
+from ..models.gam import GAM
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
-from .calling import expression_for, failures_of, fit_model, interval_of, is_fitted, predict_model, reported, takes
+from .calling import (
+    draws_of,
+    expression_for,
+    failures_of,
+    fit_model,
+    interval_of,
+    is_fitted,
+    predict_model,
+    readable_by,
+    reported,
+    takes,
+)
 from .pairing import PASSTHROUGH, adapt
 from .pooling import are_same, attenuation, fit_time_draws
 
@@ -36,10 +51,10 @@ _COLUMNS = {
     "lambda": ("lambda_", np.nan),
     "note": ("note_", ""),
 }
-
-
 _RESOLVED = 1e-6  # relative to the standard deviation of expression; smaller changes are rounding errors of iterations
 _LESS_THAN_NOTHING = "explains less than a constant does"
+_STEP = 1e-4  # relative to the length of the grid
+_N_DRAWS = 400
 
 
 @dataclass(frozen=True)
@@ -81,10 +96,9 @@ class GroupFit:
 
 
 def fit_group(lineage: Lineage, grid, smoother, model) -> GroupFit:
-    """Fit the genes of a lineage, which share its cells and the model.
+    """Fit the genes of a lineage, which share its cells and the model, and predict on a grid.
 
-    grid : `(n_points,)` pseudotime of the trends; the default domain of the smoother is the range of the grid.
-    smoother, model : Components, fitted in place; the smoother may be "passthrough".
+    The components are fitted in place. The smoother may be "passthrough"; its default domain is the range of the grid.
     """
     model = adapt(model)
     asked = (clone(smoother, safe=False), clone(model))
@@ -221,3 +235,47 @@ def _table(model, genes: list[str]) -> pd.DataFrame:
     table["converged"] = table["converged"].astype(bool) & ~nothing
     table.loc[~table["converged"], "pvalue"] = np.nan
     return table
+
+
+def slope_with_interval(
+    group: GroupFit, column: int, times: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the slope of one trend at some pseudotimes, `(n_points,)`, and its interval `(n_points, 2)` or `None`.
+
+    `column` is the gene's position among the targets of the model.
+
+    The slope is a central difference of the trend, one-sided at the ends of the grid. With an identity link it is linear
+    in the coefficients: differences `D = (B(t + h) - B(t - h)) / 2h` of basis rows give the slope `D b` and its
+    variance `D V D'` [1]_, section 7.2.4. For a cubic spline the error is of order `h^2`, here 1e-8 of the squared
+    length of the grid. The interval is conditional on the smoothing parameter. With other links, the interval is
+    computed from slopes of posterior samples of the trend, including the smoothing parameter; its ends vary by a few
+    percent of its width with the number of samples.
+
+    References
+    ----------
+    .. [1] Wood (2017). Generalized Additive Models: An Introduction with R, 2nd edition.
+    """
+    model, start, end = group.model, group.grid[0], group.grid[-1]
+    step = _STEP * (end - start)
+    before = np.maximum(times - step, min(start, times.min()))
+    after = np.minimum(times + step, max(end, times.max()))
+    per_width = sparse.diags_array(1 / (after - before))
+    rows = [group.design(at) for at in (before, after)]
+    means = [predict_model(model, at, None)[0][:, column] for at in rows]
+    slope = per_width @ (means[1] - means[0])
+    if _is_linear(model):
+        _, error = predict_model(model, readable_by(model, per_width @ (rows[1] - rows[0])), None)
+        if error is not None:
+            half = norm.ppf(0.5 + level / 2) * error[:, column]
+            return slope, np.column_stack([slope - half, slope + half])
+    if not has_posterior(model):
+        return slope, None
+    drawn = draws_of(model, group.design(np.concatenate([before, after])), [column], _N_DRAWS, 0)
+    slopes = np.array([per_width @ (values[len(times) :, 0] - values[: len(times), 0]) for values in drawn])
+    return slope, np.quantile(slopes, [0.5 - level / 2, 0.5 + level / 2], axis=0).T
+
+
+def _is_linear(model: Any) -> bool:
+    """Return whether trends of a model are linear combinations of its basis functions."""
+    own = isinstance(model, GAM) and not model._has_intercept
+    return own and family_of(model)[1] in ("identity", None if model.family == "gaussian" else "identity")

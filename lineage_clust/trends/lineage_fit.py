@@ -69,11 +69,9 @@ class FittedLineage:
 class TrendFitter:
     """Smoother, model and the settings that select the cells of each gene.
 
-    smoother, model : Unfitted components, from :func:`lineage_clust.trends.pairing.resolve_pair`, which are cloned;
-        `model` may be a mapping by gene and lineage.
-    n_points : Number of grid points per lineage.
-    callback, filter_cells, prepare_kwargs : Selection of the cells of each gene, see
-        :mod:`lineage_clust.trends.preparing`.
+    smoother, model : Unfitted components, from :func:`.resolve_pair`, which are cloned; `model` may be a mapping by gene
+        and lineage.
+    callback, filter_cells, prepare_kwargs : Selection of the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
     n_jobs, backend : Parallel jobs, for models that fit each gene separately.
     """
 

@@ -12,7 +12,7 @@ from ..contracts.capabilities import family_of, has_default_backend, has_method,
 from ..contracts.slots import component_for, with_defaults
 from ..lineage.genes.value_checks import COUNT_FAMILIES
 from ..lineage.lineage import Reader
-from ..lineage.time.time_draws import are_time_draws
+from ..lineage.time.pseudotime import are_time_draws
 from ..models import GAM
 from ..models.families import FAMILIES
 from ..models.mapping import entries
@@ -63,22 +63,14 @@ def resolve_pair(smoother: object, model: object, reader: Reader | None = None) 
 
 
 def are_of_counts(model: object) -> bool:
-    """Return whether all models have a log link for the mean of counts, and support an offset.
-
-    >>> are_of_counts(GAM("poisson")), are_of_counts(GAM("poisson", "identity")), are_of_counts(None)
-    (True, False, False)
-    """
+    """Return whether all models have a log link for the mean of counts, and support an offset."""
     of_counts = all(family in COUNT_FAMILIES and link == "log" for family, link in families(model))
     # pyGAM, whose family is called `distribution`, takes an offset only under an identity link
     return of_counts and all(hasattr(one, "family") and has_fit_parameter(one, "offset") for one in entries(model))
 
 
 def families(model: object) -> list[tuple[str | None, str | None]]:
-    """Return family and link of a model, or of all models in a mapping; `(None, None)` for models without.
-
-    >>> families(GAM("poisson"))
-    [('poisson', 'log')]
-    """
+    """Return family and link of a model, or of all models in a mapping; `(None, None)` for models without."""
     found: list[tuple[str | None, str | None]] = []
     for one in entries(model):
         family, link = family_of(GAM() if one is None else one)

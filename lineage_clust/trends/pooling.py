@@ -19,22 +19,16 @@ _BYTES_A_CELL = 128  # of a design and its weights
 
 
 def are_same(draws: np.ndarray) -> bool:
-    """Return whether all draws `(n_cells, n_draws)` are equal up to rounding.
-
-    >>> are_same(np.array([[0.1, 0.1], [0.7, 0.7]])), are_same(np.array([[0.1, 0.1], [0.7, np.nan]]))
-    (True, False)
-    """
+    """Return whether all draws `(n_cells, n_draws)` are equal up to rounding."""
     return bool(np.ptp(draws, axis=1).max() < _SAME)
 
 
 def fit_time_draws(
     model: Any, design_of: Callable, draws: np.ndarray, w: np.ndarray, Y, known: dict
 ) -> tuple[Any, np.ndarray]:
-    """Fit every draw of pseudotime on the same basis, and pool the fits.
+    """Fit clones of a model to every draw `(n_cells, n_draws)` of pseudotime on the same basis, and pool the fits.
 
-    model : Unfitted model, which is cloned.
     design_of : Function from the times `(n_cells,)` of a draw to the design.
-    draws : `(n_cells, n_draws)`, NaN for cells that are not in a draw.
     known : Further arguments of the model's `fit`.
     returns : The model of :func:`lineage_clust.models.gam.pooled.pool`, and the coefficients of :class:`Scatter`.
     """
@@ -76,11 +70,7 @@ class Scatter:
         self._total = self._same = np.zeros(())
 
     def add(self, design: Any, weights: np.ndarray) -> None:
-        """Add a draw.
-
-        design : `(n_cells, n_columns)` array or sparse matrix.
-        weights : `(n_cells,)`, 0 for cells that are not in the draw.
-        """
+        """Add a draw: its design, and weights `(n_cells,)` that are 0 for cells that are not in it."""
         rows = sparse.diags_array(np.sqrt(weights[self._some])) @ sparse.csr_array(design[self._some])
         self._sum = self._sum + rows
         self._total = self._total + dense(rows.T @ (sparse.diags_array(self._n_others) @ rows))
@@ -99,9 +89,7 @@ class Scatter:
 def attenuation(values: np.ndarray, rows: Any, scatter: np.ndarray) -> np.ndarray:
     """Return the fraction of the range of trends that is lost by the uncertainty of pseudotime, `(n_genes,)`.
 
-    values : `(n_genes, n_points)` trends along draws of pseudotime.
-    rows : `(n_points, n_columns)` design of the grid.
-    scatter : Coefficients from :meth:`Scatter.coefficients`.
+    `rows` is the design of the grid, `scatter` are the coefficients of :class:`Scatter`.
 
     A trend along a draw is the mean expression of cells at a drawn time, E[f(true time) | drawn time], which is flatter than
     the curve f. If the true time relates to a draw as one draw relates to another, projecting the trend from one draw

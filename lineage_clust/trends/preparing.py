@@ -9,9 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from ..expression.storage.blocks import BlockedExpression
-from ..lineage.cells.confounding import check_identified
+from ..lineage.cells.covariates import check_identified
 from ..lineage.lineage import Lineage, Reader
-from ..lineage.time.time_draws import are_time_draws
+from ..lineage.time.pseudotime import are_time_draws
 from ..models.mapping import by_gene, entries
 from .gene_trend import GeneTrend
 
@@ -125,11 +125,7 @@ def column_values(matrix, column: int) -> np.ndarray:
 
 
 def terms_of(reader: Reader) -> list[str]:
-    """Return what a fit uses besides pseudotime, weights and expression, which a single trend does not contain.
-
-    >>> terms_of(Reader(covariates=["batch"], sample_key="donor"))
-    ['covariates', 'donors']
-    """
+    """Return what a fit uses besides pseudotime, weights and expression, which a single trend does not contain."""
     given = {
         "covariates": reader.covariates is not None,
         "an offset": reader.offset is not None,

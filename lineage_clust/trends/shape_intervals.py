@@ -69,20 +69,16 @@ def uncertainty(
     .. [4] Marra & Wood (2012). Coverage properties of confidence intervals for generalized additive model components.
        Scandinavian Journal of Statistics 39, 53-74.
     .. [5] Davison & Hinkley (1997). Bootstrap Methods and their Application, section 5.2. Cambridge University Press.
-
-    >>> t = np.linspace(0, 1, 11)
-    >>> rows = uncertainty(t[None], [t[None] + shift for shift in (0.0, 0.5)], t)
-    >>> rows[["peak_lower", "peak_upper", "direction_confidence"]].to_numpy().tolist()
-    [[1.0, 1.0, 1.0]]
     """
     drawn = draws if isinstance(draws, np.ndarray) else np.stack(list(draws))
     outside = 1.0 - level
     fast = max(drawn.size, n_values) >= _WORTHWHILE and load_compiled() is not None
     found = (_look_compiled if fast else _look)(values, drawn, norm.isf(outside))
-    span = np.ptp(values, axis=1)
+    span, low = np.ptp(values, axis=1), _quantiles(found["spans"], outside / 2)[0]
+    enlarged = np.divide(span, low, out=np.ones_like(span), where=low > 0)
     bounds: dict[str, tuple[np.ndarray, np.ndarray]] = {
         "peak": _quantiles_within(grid[found["peak"]], outside, grid),
-        "amplitude": (_quantiles(found["least"], outside / 2)[0], span * _enlarged(span, found["spans"], outside / 2)),
+        "amplitude": (_quantiles(found["least"], outside / 2)[0], span * enlarged),
     }
     at_least = _moved_by(MOVED_SHARES["half_max"], values, found, found["least"].mean(axis=0))
     starts = {
@@ -109,12 +105,6 @@ def _quantiles(drawn: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper quantiles `(n_genes,)` with tail probability `tail` for a new draw."""
     lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0, method="weibull")
     return lower, upper
-
-
-def _enlarged(span: np.ndarray, drawn: np.ndarray, tail: float) -> np.ndarray:
-    """Return ranges `(n_genes,)` relative to the lower quantiles of those of draws; 1 where these are 0."""
-    lower = _quantiles(drawn, tail)[0]
-    return np.divide(span, lower, out=np.ones_like(span), where=lower > 0)
 
 
 def _quantiles_within(drawn: np.ndarray, outside: float, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

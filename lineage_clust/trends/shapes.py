@@ -20,11 +20,7 @@ _TIE = 1e-9  # relative to the range; maxima that differ by less are tied
 
 
 def is_constant(values: np.ndarray) -> np.ndarray:
-    """Return which trends `(n_genes, n_points)` are constant up to rounding errors.
-
-    >>> is_constant(np.array([[0.0, 0.0], [1.0, 1.0 + 1e-12], [0.0, 1e-12]])).tolist()
-    [True, True, False]
-    """
+    """Return which trends `(n_genes, n_points)` are constant up to rounding errors."""
     return ~(np.ptp(values, axis=-1) > ROUNDING * np.abs(values).max(axis=-1))
 
 
@@ -33,9 +29,6 @@ def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
     Values that differ by less than 1e-9 of the range, and all values of a constant trend, are tied, so that rounding does
     not choose between them.
-
-    >>> peak_time(np.array([[0.0, 2.0, 1.0], [5.0, 5.0, 5.0 + 1e-14]]), np.array([0.0, 1.0, 2.0])).tolist()
-    [1.0, 0.0]
     """
     highest, tie = values.max(axis=-1), np.where(is_constant(values), 2.0, _TIE) * np.ptp(values, axis=-1)
     return grid[np.argmax(values >= (highest - tie)[..., None], axis=-1)]
@@ -44,14 +37,7 @@ def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
     """Return the first times at which each trend has changed by given fractions of its range, `(n_genes,)` each.
 
-    Changes are relative to the start of the trend. Trends are interpolated linearly between grid points.
-
-    values : `(n_genes, n_points)`.
-    grid : `(n_points,)` pseudotime.
-    shares : 0.1 for the onset, 0.5 for the half-maximum time; at most 0.5, which every trend reaches.
-
-    >>> moved_times(np.array([[0.0, 0.2, 0.6, 1.0]]), np.array([0.0, 1.0, 2.0, 3.0]), [0.5])[0].tolist()
-    [1.75]
+    Changes are relative to the start of the trend. Fractions are at most 0.5, which every trend reaches.
     """
     moved = values - values[..., :1]
     asked = [_within_reach(share, values, moved) for share in shares]
@@ -59,11 +45,7 @@ def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -
 
 
 def half_max_flank(values: np.ndarray) -> np.ndarray:
-    """Return whether each trend is above (1) or below (-1) its start at its half-maximum time; 0 if constant.
-
-    >>> half_max_flank(np.array([[0.0, 2.0, 1.0], [0.7, 1.0, 0.0], [3.0, 3.0, 3.0]])).tolist()
-    [1, -1, 0]
-    """
+    """Return whether each trend is above (1) or below (-1) its start at its half-maximum time; 0 if constant."""
     moved = values - values[..., :1]
     return np.where(is_constant(values), 0, _side(moved, _within_reach(0.5, values, moved)).astype(int))
 
@@ -71,15 +53,7 @@ def half_max_flank(values: np.ndarray) -> np.ndarray:
 def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndarray:
     """Return the times at which transient trends have returned by half of their range from their extreme, `(n_genes,)`.
 
-    values : `(n_genes, n_points)`.
-    grid : `(n_points,)` pseudotime.
-    ways : `(n_genes,)` positions in `DIRECTIONS`.
-    returns : ndarray of shape (n_genes,). NaN for trends that are not transient or do not return that far.
-
-    >>> up = DIRECTIONS.index("transient up")
-    >>> bumps = np.array([[0.0, 1.0, 0.75, 0.0], [0.0, 1.0, 0.8, 0.7]])
-    >>> half_back(bumps, np.arange(4.0), np.array([up, up])).round(2).tolist()
-    [2.33, nan]
+    `ways` are positions in `DIRECTIONS`. NaN for trends that are not transient or do not return that far.
     """
     turned = values * np.where(ways == DIRECTIONS.index("transient down"), -1.0, 1.0)[:, None]
     after = np.arange(len(grid)) > turned.argmax(axis=1)[:, None]
@@ -102,11 +76,7 @@ def _side(moved: np.ndarray, asked: np.ndarray) -> np.ndarray:
 
 
 def first_time(values: np.ndarray, bound: np.ndarray | float, grid: np.ndarray) -> np.ndarray:
-    """Return the first time at which interpolated values `(n_genes, n_points)` reach a bound; the last if they do not.
-
-    >>> first_time(np.array([[0.0, 1.0, 5.0], [0.0, 1.0, 1.0]]), 2.0, np.array([0.0, 1.0, 2.0])).tolist()
-    [1.25, 2.0]
-    """
+    """Return the first time at which interpolated values `(n_genes, n_points)` reach a bound; the last if they do not."""
     reached = values >= np.asarray(bound)[..., None]
     here = np.where(reached.any(axis=-1), np.argmax(reached, axis=-1), len(grid) - 1)
     last = np.maximum(here - 1, 0)
@@ -122,18 +92,12 @@ def _part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarr
 
 
 def direction(values: np.ndarray) -> np.ndarray:
-    """Return the directions of trends, as positions in `DIRECTIONS`.
+    """Return the directions of trends `(n_genes, n_points)`, as positions in `DIRECTIONS`.
 
     A trend is divided into rises and falls at its turning points; reversals of less than a fifth of its range are
     ignored. A single rise or fall is "up" or "down", a rise and a fall "transient up", a fall and a rise "transient
     down"; three pieces are "up-down-up" or "down-up-down", four are "two peaks" or "two dips", six are "three peaks"
     or "three dips"; others are "complex".
-
-    values : `(n_genes, n_points)`.
-
-    >>> t = np.linspace(0, 1, 50)
-    >>> [DIRECTIONS[code] for code in direction(np.array([t, 1 - t, t * (1 - t), np.cos(7 * t), np.sin(8 * t), 0 * t]))]
-    ['up', 'down', 'transient up', 'transient down', 'up-down-up', 'flat']
     """
     turn = np.where(is_constant(values), np.inf, TURN_SHARE * np.ptp(values, axis=-1)).ravel()
     along = np.ascontiguousarray(np.moveaxis(values, -1, 0)).reshape(values.shape[-1], -1)  # grid points first
@@ -158,13 +122,6 @@ def shapes(values: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
 
     `half_max_flank` is "rising" or "falling" if the trend is above or below its start at `half_max`; `half_back` is the
     time at which a transient trend has returned by half of its range.
-
-    values : `(n_genes, n_points)` on the response scale.
-    grid : `(n_points,)` pseudotime.
-
-    >>> shapes(np.array([[0.0, 4.0, 1.0]]), np.array([0.0, 0.5, 1.0])).T[0].to_dict() # doctest: +NORMALIZE_WHITESPACE
-    {'peak': 0.5, 'onset': 0.05, 'half_max': 0.25, 'half_max_flank': 'rising', 'half_back': 0.8333333333333333,
-     'direction': 'transient up', 'amplitude': 4.0}
     """
     onset, half_max = moved_times(values, grid, list(MOVED_SHARES.values()))
     ways = direction(values)

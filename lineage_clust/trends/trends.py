@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,9 +14,9 @@ from ..contracts.capabilities import has_method
 from ..utils.checking import as_numbers, as_vector
 from ..utils.combining import cauchy_combination
 from .shapes import is_constant, moved_times, peak_time
-from .side_by_side import arranged_by_name, columns_by_name, columns_of_each
 
 SCALES = ("zscore", "minmax")
+Columns = slice | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -251,11 +251,7 @@ def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
 
 
 def adjust(pvalue: np.ndarray) -> np.ndarray:
-    """Return Benjamini-Hochberg q-values; NaN values are ignored.
-
-    >>> adjust(np.array([0.01, np.nan, 0.04])).tolist()
-    [0.02, nan, 0.04]
-    """
+    """Return Benjamini-Hochberg q-values; NaN values are ignored."""
     qvalue = np.full(len(pvalue), np.nan)
     known = np.isfinite(pvalue)
     if known.any():
@@ -268,3 +264,36 @@ def check_scale(scale: object) -> None:
     if scale is None or (isinstance(scale, str) and scale in SCALES) or has_method(scale, "fit_transform"):
         return
     raise ValueError(f"scale must be 'zscore', 'minmax', None or a scikit-learn transformer; got {scale!r}.")
+
+
+def names_along(grid_lineage: np.ndarray | Sequence | None) -> list:
+    """Return the names of the lineages in the order of the grid; `[None]` for one without a name."""
+    return [None] if grid_lineage is None else list(dict.fromkeys(np.asarray(grid_lineage).tolist()))
+
+
+def columns_of_each(grid_lineage: np.ndarray | Sequence | None) -> dict[Hashable, Columns]:
+    """Return the columns of each lineage, sorted by name; all columns for one without a name."""
+    if grid_lineage is None:
+        return {None: slice(None)}
+    every = np.asarray(grid_lineage)
+    return {name: every == name for name in sorted(names_along(grid_lineage), key=str)}
+
+
+def columns_by_name(grid_lineage: np.ndarray | Sequence | None) -> Columns:
+    """Return the columns sorted by the names of the lineages."""
+    each = columns_of_each(grid_lineage)
+    if list(each) == names_along(grid_lineage):
+        return slice(None)
+    positions = np.arange(len(np.asarray(grid_lineage)))
+    return np.concatenate([positions[columns] for columns in each.values()])
+
+
+def arranged_by_name(values: np.ndarray, grid_lineage: np.ndarray | Sequence | None) -> np.ndarray:
+    """Return values `(..., n_points)` with lineages sorted by name, as in the input of clusterers."""
+    columns = columns_by_name(grid_lineage)
+    return values if isinstance(columns, slice) else np.ascontiguousarray(values[..., columns])
+
+
+def seed_of(random_state: int, name: str | None) -> int:
+    """Return a seed for one of several lineages, derived from its name."""
+    return int(np.random.SeedSequence([random_state, *str(name).encode()]).generate_state(1)[0] >> 1)

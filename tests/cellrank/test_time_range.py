@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lineage_clust.errors import LineageClustWarning
-from lineage_clust.lineage.lineage import read_lineage
+from tests.fits import read_lineage
 
 
 @pytest.mark.filterwarnings("ignore:.*without encoding metadata")

@@ -5,7 +5,7 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust import BSplineSmoother
-from lineage_clust.conditions import draws
+from lineage_clust.conditions import effects
 from tests.fits import QUICK
 
 SETTINGS = {"time_key": "pseudotime", "n_points": 40, "random_state": 0, "smoother": BSplineSmoother(n_splines=7)}
@@ -35,8 +35,8 @@ def cells():
 
 def sample_less(patch):
     """Take fewer posterior samples, which are most of the time of a comparison of few genes."""
-    patch.setattr(draws, "N_DRAWS", 100)
-    patch.setattr(draws, "_N_SHIFT_DRAWS", 50)
+    patch.setattr(effects, "N_DRAWS", 100)
+    patch.setattr(effects, "_N_SHIFT_DRAWS", 50)
 
 
 @pytest.fixture(autouse=True)

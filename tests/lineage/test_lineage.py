@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
-from lineage_clust.lineage.lineage import Lineage, read_lineage
+from lineage_clust.lineage.lineage import Lineage
+from tests.fits import read_lineage
 
 from ..fits import dense
 

@@ -6,7 +6,7 @@ from matplotlib.collections import PathCollection
 from scipy import sparse
 
 from lineage_clust import GAM, TrendClusterer, datasets
-from lineage_clust.results.at_offset_zero import at_offset_zero, genes_by_scale
+from lineage_clust.results.cells import at_offset_zero, genes_by_scale
 from lineage_clust.results.result import result_of
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lineage_clust as lc
-from lineage_clust.results.binning import binned_cells
+from lineage_clust.results.cells import binned_cells
 
 
 def fitted(adata, **settings):

@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lineage_clust.results.cluster_table import cluster_table
-from lineage_clust.results.tables import gene_table, order_clusters
+from lineage_clust.results.tables import cluster_table, gene_table, order_clusters
 from lineage_clust.trends.trends import Trends, concatenate
 
 GRID = np.linspace(0, 1, 41)

@@ -14,7 +14,7 @@ import pytest
 from scipy import sparse
 
 import lineage_clust as lc
-from lineage_clust.expression.sampling import Sample
+from lineage_clust.expression.value_kinds import Sample
 
 from .storages import STORAGES, answer, compare, differences
 
@@ -98,7 +98,7 @@ def test_counts_that_are_stored_in_parts_are_counts():
     parts = STORAGES["csr duplicates"](counts, None)
     assert parts.nnz > np.count_nonzero(counts)
     for matrix in (parts, sparse.csc_matrix((parts.data, parts.indices, parts.indptr), shape=parts.shape[::-1])):
-        assert sorted(Sample(matrix).values()) == sorted(counts[counts > 0])
+        assert sorted(Sample(matrix).values) == sorted(counts[counts > 0])
     chosen, block = Sample(parts).cells(np.arange(50))
     np.testing.assert_array_equal(block.toarray(), counts[chosen])
 

@@ -9,10 +9,10 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import adjusted_rand_score
 
 import lineage_clust as lc
-from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.trends import drawing, lineage_fit, shapes
 from lineage_clust.trends.lineage_fit import TrendFitter
 from lineage_clust.trends.pairing import resolve_pair
+from tests.fits import read_lineage
 
 from ..fits import QUICK
 

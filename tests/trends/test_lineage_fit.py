@@ -7,11 +7,11 @@ from sklearn.preprocessing import SplineTransformer
 from sklearn.svm import SVR
 
 from lineage_clust import GAM, BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, NoTrendError
-from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.models import RegressorModel
 from lineage_clust.trends import lineage_fit
 from lineage_clust.trends.group_fit import check_distinct_times, fit_group
 from lineage_clust.trends.lineage_fit import TrendFitter
+from tests.fits import read_lineage
 
 from ..fits import lineage_of
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import sparse
 
 from lineage_clust import GeneTrend, NoTrendError, TrendClusterer, UnknownNameError
-from lineage_clust.lineage.lineage import read_lineage
 from lineage_clust.trends.preparing import column_values, prepared_lineages
+from tests.fits import read_lineage
 
 from ..fits import QUICK
 

@@ -27,17 +27,11 @@ _LOOKED_UP = 2**12
 class Shares:
     """Proportions in which the values of each cell are distributed over the nodes of a grid.
 
-    starts : `(n_cells,)` first node of each cell.
-    values : `(n_cells, width)` proportions of the nodes from there on; they add up to 1, and may be negative.
-    weights : `(n_cells,)`.
+    starts, values : First node `(n_cells,)` of each cell, and proportions `(n_cells, width)` of the nodes from there on;
+        they add up to 1, and may be negative.
     offsets : `(n_cells,)` log of the mean of each cell relative to that of a cell with offset 0; 0 if offsets are not
         logarithms of exposures.
-    across : `(n_cells, n_across)` proportions in which each part is distributed over `n_across` consecutive nodes;
-        `None` = one node.
-
-    >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
-    >>> shares.of_weights().tolist()
-    [0.5, 1.5, 0.0]
+    across : `(n_cells, n_across)` proportions in which each part is distributed over consecutive nodes; `None` = one node.
     """
 
     starts: np.ndarray
@@ -92,10 +86,8 @@ class Shares:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which statistics of the genes to compute in addition to their sums.
+    """Which statistics of the genes to compute in addition to their sums: sums of squares, a histogram of values.
 
-    squares : Whether sums of squares are tabulated as well.
-    histogram : Whether values are counted.
     least_loss : Function that returns the minimum loss of each value, or `None`. It must be picklable if dask uses
         other processes.
     compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few values.
@@ -111,12 +103,11 @@ class Wanted:
 class Table:
     """Sums over some of the cells, to which sums over other cells can be added.
 
-    sums : `(n_genes, n_nodes)` weighted sums of the values, each distributed over the nodes.
-    squares : The same for squared values; `(0, n_nodes)` if not requested.
-    histogram : `(n_genes, N_BINS)` weights of the cells with each value; `(0, N_BINS)` if not requested; see
-        :func:`lineage_clust.expression.counts.bins.values_of_bins`.
-    statistics, extremes : `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, with the columns that
-        :mod:`lineage_clust.expression.counts.bins` names.
+    sums, squares : `(n_genes, n_nodes)` weighted sums of values, and of their squares, each distributed over the nodes.
+    histogram : `(n_genes, N_BINS)` weights of the cells with each value, see `bins.values_of_bins`.
+    statistics, extremes : `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, with the columns that `bins` names.
+
+    `squares` and `histogram` have no rows if not requested.
     """
 
     sums: np.ndarray
@@ -149,15 +140,7 @@ class Table:
 
 
 def count_table(Y, shares: Shares, wanted: Wanted) -> SumRequest:
-    """Request the Table of expression; `Y` caches the totals over all cells.
-
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-    shares : Shares of its selected cells.
-
-    >>> shares = Shares(np.array([0, 1]), np.array([[0.5, 0.5], [1.0, 0.0]]), np.ones(2), np.zeros(2), 3)
-    >>> count_table(np.array([[2.0], [3.0]]), shares, Wanted()).answer().sums.tolist()
-    [[1.0, 4.0, 0.0]]
-    """
+    """Request the Table of expression with the shares of its selected cells; `Y` caches the totals over all cells."""
     if not isinstance(Y, BlockedExpression):
         Y = BlockedExpression(Y if sparse.issparse(Y) else sparse.csc_array(np.asarray(Y)), keeps_totals=False)
     of_all = Y.keeps_totals
@@ -180,12 +163,10 @@ def count_table(Y, shares: Shares, wanted: Wanted) -> SumRequest:
 def block_table(
     block, kept: np.ndarray | None, shares: Shares, wanted: Wanted, of_all: bool = True, into: Table | None = None
 ) -> Table:
-    """Return the Table of a block of cells, or add it to that of other cells.
+    """Return the Table of a block of cells `(n_cells, n_genes)`, added to `into`.
 
-    block : `(n_cells, n_genes)` array, CSR or CSC matrix.
     kept : Rows that are cells of the grid; `None` = all.
     of_all : Whether to compute sums over all rows as well.
-    into : Table to which the block is added, and which is returned.
     """
     block = block if sparse.issparse(block) else sparse.csr_array(block)
     if block.dtype not in _KINDS:

@@ -11,7 +11,6 @@ from scipy import sparse
 
 from ...utils.matrices import dense
 from .memory_budget import parse_budget, readable
-from .selection import assembled, choose, inside, inverse, nbytes
 from .sources import is_sparse, parts
 from .tasks import MOST_THREADS, Where, in_order, merged
 
@@ -26,7 +25,6 @@ class BlockedExpression:
     slices without reading data.
 
     stored : Sparse dataset of anndata, HDF5 or zarr array, or dask array; or a CSR or CSC matrix in memory.
-    memory_budget : Memory for blocks, see :func:`lineage_clust.expression.storage.memory_budget.parse_budget`.
     keeps_totals : Whether passes also compute and cache the sums of each gene over all cells.
 
     >>> import zarr
@@ -99,8 +97,7 @@ class BlockedExpression:
     def head(self, n_values: int) -> tuple:
         """Return `(cells, block)` of the first part with selected cells and genes, at most about `n_values` values.
 
-        `cells` are positions within the selection, as a slice or an array; the block is returned as stored. No other
-        part is read.
+        `cells` are positions within the selection; the block is as stored. No other part is read.
         """
         step = next(self._steps(min(n_values, self._values_a_block())))
         ((where, block),) = in_order([step], _as_stored, _nothing)
@@ -141,17 +138,14 @@ class BlockedExpression:
     def to_memory(self):
         """Load the selection as an array, CSR or CSC matrix, as stored.
 
-        raises MemoryError : If it exceeds the memory budget; reading stops as soon as the budget is reached. Matrices
-            in memory are not limited.
+        A MemoryError is raised as soon as a file exceeds the memory budget; matrices in memory are not limited.
         """
         return self._loaded(self.memory_budget)
 
     def gene_parts(self, counts: np.ndarray) -> Iterator[tuple[slice, object]]:
-        """Yield `(genes, matrix)` for consecutive genes that fit into the memory budget, as CSC matrix or array.
+        """Yield `(genes, matrix)` for consecutive genes that fit into the memory budget, in one pass each, as CSC or array.
 
-        Each yield takes one pass.
-
-        counts : `(n_genes,)` number of nonzero values of each gene.
+        `counts` `(n_genes,)` is the number of nonzero values of each gene.
         """
         # the blocks, the matrix assembled from them and its CSC form are in memory at the same time
         sizes = 40.0 * counts if is_sparse(self.stored) else np.full(self.shape[1], 24.0 * self.shape[0])
@@ -258,11 +252,7 @@ def _row_sums(block, kept):
 
 
 def row_sums(matrix) -> np.ndarray:
-    """Return the sums of the finite values of each row of an array or a sparse matrix, `(n_rows,)`.
-
-    >>> row_sums(np.array([[1.0, np.nan], [2.0, 3.0]])).tolist()
-    [1.0, 5.0]
-    """
+    """Return the sums of the finite values of each row of an array or a sparse matrix, `(n_rows,)`."""
     with np.errstate(invalid="ignore"):  # of infinities of both signs
         sums = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
     damaged = np.flatnonzero(~np.isfinite(sums))
@@ -274,3 +264,74 @@ def row_sums(matrix) -> np.ndarray:
 
 def _by_columns(matrix):
     return matrix.tocsc() if sparse.issparse(matrix) else matrix
+
+
+def choose(size: int, lines: np.ndarray | None, wanted) -> np.ndarray | None:
+    """Return the positions of a selection within an earlier selection; `None` = all."""
+    if isinstance(wanted, slice) and wanted == slice(None):
+        return lines
+    if np.ndim(wanted) != 1 and not isinstance(wanted, slice):
+        raise IndexError(
+            f"Cells and genes are selected by arrays, masks or slices; got {wanted!r}. For one, use [[i]]."
+        )
+    chosen = (np.arange(size) if lines is None else lines)[wanted if isinstance(wanted, slice) else np.asarray(wanted)]
+    return None if len(chosen) == size and np.array_equal(chosen, np.arange(size)) else chosen
+
+
+def inverse(lines: np.ndarray, size: int) -> np.ndarray:
+    """Return the position of each row within the selection, `(size,)`; -1 for rows that are not selected."""
+    positions = np.full(size, -1)
+    positions[lines] = np.arange(len(lines))
+    if np.count_nonzero(positions >= 0) < len(lines):
+        raise IndexError("A cell or gene is selected more than once, which expression in a file does not allow.")
+    return positions
+
+
+def inside(positions: np.ndarray | None, lines: slice) -> tuple:
+    """Return which rows of a part are selected (`None` = all), and their positions within the selection."""
+    if positions is None:
+        return None, lines
+    own = positions[lines]
+    kept = np.flatnonzero(own >= 0)
+    own, which = own[kept], None if len(kept) == lines.stop - lines.start else kept
+    if len(own) and np.all(np.diff(own) == 1):
+        return which, slice(int(own[0]), int(own[-1]) + 1)
+    return which, own
+
+
+def nbytes(block) -> int:
+    """Return the size of a block in bytes."""
+    return block.data.nbytes + block.indices.nbytes + block.indptr.nbytes if sparse.issparse(block) else block.nbytes
+
+
+def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
+    """Assemble blocks to a matrix with one row per selected cell and one column per selected gene."""
+    if not pieces or not sparse.issparse(pieces[0][1]):
+        matrix = np.zeros(shape, dtype=dtype)
+        for where, block in pieces:
+            rows, columns = (np.arange(n)[lines] for n, lines in zip(shape, (where.cells, where.genes), strict=True))
+            matrix[np.ix_(rows, columns)] = block
+        return matrix
+    by_rows = pieces[0][1].format == "csr"
+    if sum(block.shape[0 if by_rows else 1] for _, block in pieces) != shape[0 if by_rows else 1]:
+        return _scattered(pieces, shape, dtype)  # split along both axes
+    stack, kind = (sparse.vstack, "csr") if by_rows else (sparse.hstack, "csc")
+    matrix = stack([block for _, block in pieces], format=kind, dtype=dtype)
+    rows, columns = (
+        np.concatenate([np.arange(n)[getattr(where, name)] for where, _ in (pieces if along else pieces[:1])])
+        for n, name, along in zip(shape, ("cells", "genes"), (by_rows, not by_rows), strict=True)
+    )
+    if not np.array_equal(rows, np.arange(shape[0])):
+        matrix = matrix[np.argsort(rows)]
+    return matrix if np.array_equal(columns, np.arange(shape[1])) else matrix[:, np.argsort(columns)]
+
+
+def _scattered(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
+    rows, columns, values = [], [], []
+    for where, block in pieces:
+        block = block.tocoo()
+        rows.append(np.arange(shape[0])[where.cells][block.row])
+        columns.append(np.arange(shape[1])[where.genes][block.col])
+        values.append(block.data)
+    positions = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_array((np.concatenate(values), positions), shape=shape, dtype=dtype)

@@ -12,15 +12,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "
 
 
 def parse_budget(budget: object, name: str = "memory_budget") -> int:
-    """Return a memory budget in bytes.
-
-    budget : Bytes, a string such as "500MB" or "2GiB", or `None` for the default of 256 MB.
-    name : Name of the parameter, for error messages.
-    raises ValueError : If the budget is invalid.
-
-    >>> parse_budget("500MB"), parse_budget("1 GiB"), parse_budget(None)
-    (500000000, 1073741824, 256000000)
-    """
+    """Return a memory budget in bytes, given as bytes, a string such as "500MB" or "2GiB", or `None` = 256 MB."""
     if budget is None:
         return DEFAULT
     number = budget
@@ -33,11 +25,7 @@ def parse_budget(budget: object, name: str = "memory_budget") -> int:
 
 
 def readable(n_bytes: float) -> str:
-    """Return a number of bytes with its unit.
-
-    >>> readable(256_000_000), readable(12)
-    ('256 MB', '12 bytes')
-    """
+    """Return a number of bytes with its unit."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if n_bytes >= size:
             return f"{n_bytes / size:.3g} {unit}"

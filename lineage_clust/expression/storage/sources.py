@@ -19,12 +19,7 @@ _CLOSED = (
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a stored matrix and the function that reads it.
-
-    rows, columns : Its position in the matrix.
-    load : Function that returns the part as an array, CSR or CSC matrix; `None` for a dask task.
-    task : The dask task that computes the part, or `None`.
-    """
+    """A part of a stored matrix, its position, and the function that reads it, or the dask task that computes it."""
 
     rows: slice
     columns: slice
@@ -33,11 +28,7 @@ class Part:
 
 
 def is_stored(matrix: object) -> bool:
-    """Return whether a matrix is in a file or in dask, and can be read in parts.
-
-    >>> is_stored(np.ones((2, 2)))
-    False
-    """
+    """Return whether a matrix is in a file or in dask, and can be read in parts."""
     return _in_sparse_file(matrix) or _root(matrix) in ("h5py", "zarr", "dask")
 
 
@@ -62,12 +53,10 @@ def nbytes(matrix: Any) -> int:
 
 
 def parts(matrix: object, n_values: int) -> Iterator[Part]:
-    """Yield the parts of a stored matrix in order, each with at most about `n_values` values.
+    """Yield the parts of a matrix, stored or CSR or CSC in memory, in order, with at most about `n_values` values each.
 
     CSR and dense matrices are split along the cells, CSC matrices along the genes. The parts of a dask array are its
     chunks.
-
-    matrix : A stored matrix (see :func:`is_stored`), or a CSR or CSC matrix in memory, whose parts are views.
     """
     if _is_closed(matrix):
         raise ValueError(_CLOSED)
@@ -107,7 +96,8 @@ def _sparse_parts(matrix, n_values: int) -> Iterator[Part]:
     whole = slice(0, n_genes if by_rows else n_cells)
 
     def part_of(inside: slice, indptr: np.ndarray, shape: tuple[int, int]):
-        return kind((data[inside], _small(indices[inside]), indptr), shape=shape)
+        own = indices[inside].astype(np.int32, copy=False)  # a part has fewer than 2^31 rows and columns
+        return kind((data[inside], own, indptr), shape=shape)
 
     for first, last in cuts(indptr, n_values):
         inside = slice(int(indptr[first]), int(indptr[last]))
@@ -171,11 +161,6 @@ class _Load:
             if _is_closed(self.stored):
                 raise ValueError(_CLOSED) from error
             raise
-
-
-def _small(indices: np.ndarray) -> np.ndarray:
-    """Return indices of one part as int32: a part has fewer than 2^31 rows and columns."""
-    return indices.astype(np.int32, copy=False)
 
 
 def _in_sparse_file(matrix: object) -> bool:

@@ -24,11 +24,7 @@ _LEAST_GROUPS = 8  # minimum number of groups of parts, so that threads do not w
 
 @dataclass(frozen=True)
 class Where:
-    """Positions of the selected cells and genes within a part, and of the part within the selection.
-
-    kept, columns : Selected rows and columns of the part; `None` = all, in order.
-    cells, genes : Their positions within the selection: slices or arrays.
-    """
+    """Selected rows (`kept`) and columns of a part, `None` = all, and their positions within the selection."""
 
     kept: np.ndarray | None
     columns: np.ndarray | None
@@ -40,14 +36,10 @@ Plan = list[tuple[Part, Where]]
 
 
 def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tuple[Where, object]]:
-    """Yield `(where, function(block, where.kept, *arguments(where)))` for every part, in order.
+    """Yield `(where, function(block, where.kept, *arguments(where)))` for every part, with its selected columns, in order.
 
     Parts of a file are read and processed by a few threads that work a few parts ahead. dask schedules its own tasks;
     only a few of their results are in memory at a time.
-
-    plan : Parts and the selection within each.
-    function : Function of the selected columns of a block and the indices of its selected rows.
-    arguments : Function that returns further arguments for a part.
     """
     stored = [step for step in plan if step[0].load is not None]
     calls = (partial(_read, part.load, where, function, arguments(where)) for part, where in stored)

@@ -21,9 +21,7 @@ _KINDS = {np.dtype(kind) for kind in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", 
 def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, bands: Bands, weights, of_all: bool):
     """Return the sums over cells of sparse expression that make up :class:`lineage_clust.expression.sums.sums.Sums`.
 
-    matrix : `(n_rows, n_stored)` CSR or CSC matrix.
-    kept : `(n_cells,)` rows that are cells of the design, each once; `None` = all.
-    columns : `(n_genes,)` columns that are genes, each once; `None` = all.
+    kept, columns : Rows that are cells of the design, and columns that are genes, each once; `None` = all.
     of_all : Whether to compute sums over all rows as well.
     returns : tuple or None. `products` `(n_columns, n_genes)`; weighted sums of the first four powers, `(4, n_genes)`; and
         `(n_genes,)` each: numbers of nonzero values, sums of their weights, whether one of them is large, sums and sums

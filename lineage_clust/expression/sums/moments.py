@@ -1,25 +1,25 @@
-"""Weighted sums over cells for Gaussian fits, in one pass over the blocks of the expression matrix."""
+"""Weighted products of expression with few columns, and correlations, in one pass over its blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse, stats
 
+from ...errors import warn
 from ..storage.blocks import BlockedExpression
 from .bands import make_bands
-from .sums import cell_sums
+from .sums import cell_sums, column_moments
 
 _BLOCK_VALUES = 2**21  # values of an array in double precision at a time (16 MB)
 
 
 def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
-    """Yield `(rows, columns, block)` with the blocks of Y as float64, without copying Y as a whole.
+    """Yield `(rows, columns, block)` of an array, CSR or CSC matrix, or expression in a file, as float64, one at a time.
 
     Blocks of arrays are contiguous in memory, others follow the storage; rows and columns may then be arrays of positions.
-
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
     """
     if sparse.issparse(Y):
         Y = BlockedExpression(Y)
@@ -38,14 +38,7 @@ def weighted_products(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return `Z' W Y` `(n_columns, n_genes)` and the diagonal of `Y' W Y` `(n_genes,)`, accumulated over blocks of cells.
 
-    Z : Dense `(n_cells, n_columns)`.
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or expression in a file.
-    shift : `(n_genes,)` values subtracted from the columns of Y.
-
-    >>> Z, Y, w = np.ones((3, 1)), np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]), np.array([1.0, 0.5, 1.0])
-    >>> products, squares = weighted_products(Z, sparse.csr_matrix(Y), w)
-    >>> products.tolist(), squares.tolist()
-    ([[2.0, 3.0]], [3.0, 9.0])
+    `Y` is an array, CSR or CSC matrix, or expression in a file, of which `shift` `(n_genes,)` is subtracted.
     """
     if sparse.issparse(Y):
         Y = BlockedExpression(Y)
@@ -62,3 +55,46 @@ def weighted_products(
         products[columns] += block.T @ weighted[rows]
         squares[columns] += np.einsum("ij,ij,i->j", block, block, weights[rows])
     return products.T, squares
+
+
+def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Return standardised weights, and a function that correlates such columns with all genes in one pass."""
+    ones = np.ones(matrix.shape[0])
+    with np.errstate(invalid="ignore", over="ignore"):
+        length_of = np.sqrt(column_moments(matrix)[1])
+    centred = weights - weights.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    if np.any(length == 0):
+        warn(
+            "Fate probabilities of a lineage are constant over all cells, so that correlations with them are undefined."
+        )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        standard = centred / length
+
+    def correlate(columns: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            products, _ = weighted_products(columns, matrix, ones)
+            return np.clip(np.where(length_of > 0, products / length_of, np.nan), -1.0, 1.0)
+
+    return standard, correlate
+
+
+def ranks(matrix) -> np.ndarray | sparse.csc_array:
+    """Return the ranks of each column minus the rank of its zeros, so that a sparse matrix stays sparse.
+
+    Shifting a column does not change correlations.
+    """
+    if not sparse.issparse(matrix):
+        return np.column_stack([stats.rankdata(block, axis=0) for _, _, block in blocks(matrix)])
+    matrix = matrix.tocsc()
+    ranks = np.zeros(len(matrix.data))
+    for first, last in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        values = matrix.data[first:last].astype(float)
+        n_zeros = matrix.shape[0] - np.count_nonzero(values)
+        below = int(np.sum(values < 0))
+        of_zero = below + (n_zeros + 1) / 2 if n_zeros else 0.0
+        own = stats.rankdata(values)
+        stored_zeros = int(np.sum(values == 0))
+        own = own + np.where(values > 0, n_zeros - stored_zeros, 0)
+        ranks[first:last] = np.where(values == 0, 0.0, own - of_zero)
+    return sparse.csc_array((ranks, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -176,13 +176,8 @@ def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
 def column_moments(Y) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of each gene and the sum of its squared deviations from it, `(n_genes,)`.
 
-    Y : `(n_cells, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
-
     Genes whose variation is small relative to their mean are read a second time, to subtract a level before squaring. The
     sum of squares of a constant gene is 0. That of a gene with values that are not finite is NaN.
-
-    >>> column_moments(1e9 + np.array([[0.0, 5.0], [2.0, 5.0]]))[1].tolist()
-    [2.0, 0.0]
     """
     Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
     n_cells = Y.shape[0]
@@ -200,16 +195,9 @@ def column_moments(Y) -> tuple[np.ndarray, np.ndarray]:
 
 
 def block_sums(block, kept: np.ndarray | None, bands: Bands, weights: np.ndarray, as_array: bool = False) -> Sums:
-    """Return the Sums of a block of cells.
+    """Return the Sums of a block of cells, of which the rows `kept` are cells of the design; `None` = all.
 
-    block : `(n_cells, n_genes)` array, CSR or CSC matrix.
-    kept : Rows that are cells of the design; `None` = all.
-    as_array : Whether to convert a sparse block to dense, so that the mean of each gene can be subtracted.
-
-    >>> bands = Bands(np.zeros(2, dtype=int), np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 0)), 2)
-    >>> sums = block_sums(sparse.csr_array([[1.0], [3.0]]), None, bands, np.array([1.0, 0.5]))
-    >>> sums.products.tolist(), sums.squares.tolist(), sums.totals.tolist()
-    ([[1.0], [1.5]], [5.5], [4.0])
+    With `as_array`, a sparse block is made dense, so that the mean of each gene can be subtracted.
     """
     if as_array and sparse.issparse(block):
         block = block.toarray()

@@ -1,4 +1,4 @@
-"""Read covariates: obs columns as additional columns of the design."""
+"""Covariates: obs columns as additional columns of the design, whose effects must be identifiable."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scipy import linalg
 
+from ...errors import counted, quoted
 from ...utils.checking import check_key
 from ..columns import check_levels, column_of, numbers_or_levels
+
+# Relative variance that rounding errors leave in linearly dependent columns.
+_ROUNDING = 1e-8
+# The usual minimum number of observations per coefficient.
+_CELLS_A_COLUMN = 10
 
 
 def read_covariates(
@@ -57,11 +64,6 @@ def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray
 
     A categorical term becomes one column per level except the first (treatment coding). Constant columns, which are
     confounded with the intercept, are dropped.
-
-    >>> terms = pd.DataFrame({"batch": ["a", "b", "b"], "depth": [1.0, 2.0, 6.0]})
-    >>> columns, keys = design_columns(terms, np.ones(3))
-    >>> keys, columns[:, 1].tolist()
-    (['batch', 'depth'], [-2.0, -1.0, 3.0])
     """
     parts = {}
     for key in terms:
@@ -76,3 +78,107 @@ def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray
         return None, []
     columns = columns[:, varies]
     return columns - np.average(columns, axis=0, weights=weights), [str(key) for key, _ in table.columns[varies]]
+
+
+def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray, keys: Sequence[str]) -> None:
+    """Raise a ValueError that names the covariate if its effect is not identifiable.
+
+    There must be ten cells per column, no covariate may be a linear function of the others, and its variation between cells
+    of the same pseudotime must correspond to at least ten cells.
+
+    times, weights : `(n_cells,)`, weights positive.
+    columns : `(n_cells, n_columns)` from :func:`lineage_clust.lineage.cells.covariates.design_columns`; no column is
+        constant.
+    keys : The covariate of each column.
+
+    The time trend is an arbitrary smooth curve, so that the effect of a covariate is identified only by differences
+    between cells of similar pseudotime. This variation is measured by the differences between successive cells in time,
+    as in von Neumann's ratio [1]_ and in the differencing estimator of the partially linear model [2]_; cells with
+    equal times are compared with each other. It does not depend on a basis or a bandwidth. Divided by the total
+    variation and multiplied by the effective number of cells `sum(w)^2 / sum(w^2)`, it is the number of cells that
+    would give the same information if there were no time trend. For several covariates the worst linear combination is
+    used, given by the smallest generalised eigenvalue of the two matrices.
+
+    References
+    ----------
+    .. [1] von Neumann (1941). Distribution of the ratio of the mean square successive difference to the variance. Annals
+       of Mathematical Statistics 12, 367-395.
+    .. [2] Yatchew (1997). An elementary estimator of the partial linear model. Economics Letters 57, 135-143.
+
+    >>> times = np.linspace(0, 1, 100)
+    >>> check_identified(times, np.ones(100), np.sign(times - 0.5)[:, None], ["batch"])
+    Traceback (most recent call last):
+    ValueError: The effect of covariate 'batch' cannot be separated from that of pseudotime: its variation between cells
+    of the same pseudotime corresponds to 2 cells, but ten are needed. Remove it from covariates, or restrict time_range
+    to where its values mix.
+    """
+    n_cells, n_columns = columns.shape
+    names = list(dict.fromkeys(keys))
+    if n_cells < _CELLS_A_COLUMN * n_columns:
+        raise ValueError(
+            f"{counted(n_columns, 'coefficient')} of {_covariates(names)} would be estimated from "
+            f"{counted(n_cells, 'cell')}; at least ten cells per coefficient are needed. Remove "
+            "covariates, or merge their levels."
+        )
+    effective = weights.sum() ** 2 / np.sum(weights**2)
+    total, local = scatter(times, weights, columns)
+    size = np.sqrt(np.diag(total))
+    total, local = total / np.outer(size, size), local / np.outer(size, size)
+    owners = np.array([names.index(key) for key in keys])
+    for index in range(len(names)):
+        own = np.flatnonzero(owners == index)
+        _check_time(total[np.ix_(own, own)], local[np.ix_(own, own)], [names[index]] * len(own), effective)
+    values, vectors = linalg.eigh(total)
+    if values[0] < _ROUNDING:
+        involved = _involved(vectors[:, 0], keys)
+        raise ValueError(
+            f"The effects of {_covariates(involved, 'covariates')} cannot be separated from each other: in the "
+            f"{n_cells} cells of the lineage, {involved[-1]!r} is a linear function of the "
+            f"other{'s' if len(involved) > 2 else ''}. Remove one of them from covariates."
+        )
+    _check_time(total, local, list(keys), effective)
+
+
+def scatter(times: np.ndarray, weights: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted scatter matrix of columns, and its part between cells of similar time.
+
+    returns total, local : ndarray of shape (n_columns, n_columns). Except for the first and last cell, they agree in
+        expectation if columns do not depend on time and weights are equal.
+    """
+    centred = columns - np.average(columns, axis=0, weights=weights)
+    total = centred.T @ (centred * weights[:, None])
+    _, group, counts = np.unique(times, return_inverse=True, return_counts=True)
+    mass = np.bincount(group, weights)
+    sums = np.column_stack([np.bincount(group, weights * column) for column in centred.T])
+    means = sums / mass[:, None]
+    within = centred - means[group]
+    local = within.T @ (within * weights[:, None])
+    a, b = mass[:-1] / counts[:-1], mass[1:] / counts[1:]
+    steps = np.diff(means, axis=0)
+    return total, local + steps.T @ (steps * (a * b / (a + b))[:, None])
+
+
+def _check_time(total: np.ndarray, local: np.ndarray, keys: list[str], n_cells: float) -> None:
+    """Raise a ValueError if a linear combination of columns hardly varies between cells of the same time."""
+    values, vectors = linalg.eigh(local, total + _ROUNDING * np.eye(len(total)))
+    worth = n_cells * max(float(values[0]), 0.0)
+    if worth >= _CELLS_A_COLUMN:
+        return
+    names = _involved(vectors[:, 0], keys)
+    several = len(names) > 1
+    raise ValueError(
+        f"The effect of {_covariates(names)}{' together' if several else ''} cannot be separated from that of "
+        f"pseudotime: {'their' if several else 'its'} variation between cells of the same pseudotime corresponds to "
+        f"{worth:.2g} cells, but ten are needed. Remove {'one of them' if several else 'it'} from covariates, or "
+        f"restrict time_range to where {'their' if several else 'its'} values mix."
+    )
+
+
+def _involved(direction: np.ndarray, keys: Sequence[str]) -> list[str]:
+    """Return the covariates involved in a linear combination of columns."""
+    large = np.abs(direction) > 0.1 * np.abs(direction).max()
+    return list(dict.fromkeys(key for key, used in zip(keys, large, strict=True) if used))
+
+
+def _covariates(names: list[str], word: str = "covariate") -> str:
+    return f"{word}{'s' if len(names) > 1 and not word.endswith('s') else ''} {quoted(names)}"

@@ -15,10 +15,9 @@ Fit = TypeVar("Fit", bound=Callable[..., Any])
 
 
 def labels_may_come_second(fit: Fit) -> Fit:
-    """Decorate `fit(self, adata, genes=None, ...)` to ignore labels of cells passed in the position of `genes`, or as `y`.
+    """Decorate `fit(self, adata, genes=None, ...)` to ignore labels of cells in the position of `genes`, or as `y`.
 
-    scikit-learn's pipelines and searches call `fit(X, y)` with positional arguments; `fit(adata, y, genes=...)` and
-    `fit(adata, y=...)` work as well.
+    Pipelines and searches of scikit-learn call `fit(X, y)`; `fit(adata, y, genes=...)` works as well.
     """
 
     @wraps(fit)
@@ -44,11 +43,6 @@ def are_labels(adata: AnnData, values: Any, var_names: pd.Index, symbols: Iterab
     and they are not names of genes (`var_names`, `symbols`). Unique names are genes if some of them are names of genes.
     Values that could be either are an error: booleans with as many cells as genes, or one gene name per cell with
     duplicates.
-
-    >>> adata = AnnData(np.ones((3, 2)), obs=pd.DataFrame(index=list("xyz")), var=pd.DataFrame(index=["a", "b"]))
-    >>> several = ["T", "B", "T"], [0, 1, 0], ["a", "b"], [True, False]
-    >>> [are_labels(adata, values, adata.var_names) for values in several]
-    [True, True, False, False]
     """
     index = values.index if isinstance(values, (pd.Series, pd.DataFrame)) else pd.Index([])
     of_cells, of_genes = adata.obs_names.isin(index).all(), index.isin(var_names).all()

@@ -37,11 +37,6 @@ def gene_names(adata: AnnData, use_raw: bool = False, gene_symbols: Symbols = No
     With `use_raw` they are the genes of `adata.raw`; symbols are looked up in `adata.var` if `adata.raw.var` lacks the
     column. Duplicated symbols are made unique as in anndata (the second "A" becomes "A-1"); a gene without a symbol
     keeps its entry of `var_names`.
-
-    >>> import anndata, numpy as np
-    >>> var = pd.DataFrame({"symbol": ["Klf1", "Mpo", "Mpo", None]}, index=["g1", "g2", "g3", "g4"])
-    >>> list(gene_names(anndata.AnnData(np.ones((1, 4)), var=var), gene_symbols="symbol"))
-    ['Klf1', 'Mpo', 'Mpo-1', 'g4']
     """
     var_names = (adata.raw if use_raw else adata).var_names
     if gene_symbols is None:
@@ -92,11 +87,6 @@ def resolve_genes(
 
     `genes` are names, a boolean mask over the genes of `adata` (or of `adata.raw`), or `None` for all. With
     `gene_symbols`, a column of var, entries of `var_names` are accepted as well and returned as symbols.
-
-    >>> import anndata, numpy as np, pandas as pd
-    >>> adata = anndata.AnnData(np.ones((2, 3)), var=pd.DataFrame(index=["a", "b", "c"]))
-    >>> resolve_genes(adata, ["c", "a", "c"])
-    ['c', 'a']
     """
     check_anndata(adata)
     if use_raw and adata.raw is None:

@@ -6,22 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import binom
 
 from ...errors import warn
-from ...expression.sampling import Sample
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.storage.sources import is_stored
-from ...expression.value_kinds import (
-    COUNTS,
-    LOG_COUNTS,
-    OTHER,
-    are_integers,
-    as_counts,
-    is_log_normalised,
-    kind_of,
-)  # fmt: skip
+from ...expression.value_kinds import COUNTS, LOG_COUNTS, OTHER, Sample, are_integers, is_log_normalised
 from ..cells.offsets import SIZE_FACTORS
-from .depth import depth_change
 from .expression import layer_names, stored_matrix
 
 if TYPE_CHECKING:
@@ -38,20 +29,10 @@ _NORMALISE = (
     "GAM('negative_binomial') with offset='size_factors'."
 )
 _ROUND = "If they are estimated counts, round them (numpy.rint)."
-
-
-class _Sample(Sample):
-    """Some values of a matrix, and whether they are counts, logs of counts, or other."""
-
-    def __init__(self, matrix: Any) -> None:
-        super().__init__(BlockedExpression(matrix) if is_stored(matrix) else matrix)
-        self.some = self.values()
-        self.kind = kind_of(self.some)
-
-    def counts(self, cells: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Return which of the cells are in the sample, and their expression, as counts if it is that or logs of them."""
-        chosen, block = self.cells(cells)
-        return chosen, as_counts(block, self.kind)
+_N_PARTS = 4
+_LEAST_COUNTS = 40  # minimum over the lineage for a gene to be used
+_LEAST_CHANGE = 1.1
+_LEVEL = 0.005
 
 
 def check_values(
@@ -75,8 +56,8 @@ def check_values(
         If counts, or an offset of log size factors, are passed to a Gaussian family with identity link; or if counts or
         their logs are not normalised, there is no offset, and the counts of a typical gene change along the lineage.
     """
-    sample = _Sample(lineages[0].whole.matrix)
-    values, kind = sample.some, sample.kind
+    sample = Sample(lineages[0].whole.matrix)
+    values, kind = sample.values, sample.kind
     where = matrix_name(layer, use_raw)
     for family, link in families:
         # single genes with other values are rejected by the models; most estimated counts are integers
@@ -114,11 +95,7 @@ def check_values(
 
 
 def matrix_name(layer: str | None, use_raw: bool) -> str:
-    """Return the name of a matrix for messages.
-
-    >>> matrix_name(None, False), matrix_name("counts", False)
-    ('adata.X', "adata.layers['counts']")
-    """
+    """Return the name of a matrix for messages."""
     return "adata.raw" if use_raw else "adata.X" if layer in (None, "X") else f"adata.layers[{layer!r}]"
 
 
@@ -139,8 +116,8 @@ def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -
 def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tuple[int, str] | None:
     """Return how suitable a matrix is (0 is best) and what it contains, or `None` if it is unsuitable."""
     matrix = stored_matrix(adata, *place)
-    sample = _Sample(matrix)
-    values = sample.some
+    sample = Sample(BlockedExpression(matrix) if is_stored(matrix) else matrix)
+    values = sample.values
     if len(values) == 0 or counts != (sample.kind == COUNTS):
         return None
     if counts:
@@ -164,7 +141,7 @@ def _check_log_scale(lineages: Sequence[Lineage]) -> None:
             )
 
 
-def _change(lineage: Lineage, sample: _Sample) -> float:
+def _change(lineage: Lineage, sample: Sample) -> float:
     """Return the fold change of depth along a lineage; 0 if there is none, or a covariate explains depth."""
     order = np.argsort(lineage.pseudotime, kind="stable")
     chosen, counts = sample.counts(lineage.cells[order])
@@ -176,7 +153,7 @@ def _change(lineage: Lineage, sample: _Sample) -> float:
     return depth_change(counts, lineage.pseudotime[chosen], lineage.weights[chosen]) or 0.0
 
 
-def _is_depth(lineage: Lineage, offset: Any, sample: _Sample) -> bool:
+def _is_depth(lineage: Lineage, offset: Any, sample: Sample) -> bool:
     """Return whether an offset is the log of the depth of the cells, up to a constant."""
     if isinstance(offset, str) and offset == SIZE_FACTORS:
         return True
@@ -196,3 +173,39 @@ def _explained(values: np.ndarray, columns: np.ndarray) -> float:
     residual = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
     total = values @ values
     return 1 - residual @ residual / total if total > 0 else 0.0
+
+
+def depth_change(counts, times: np.ndarray, weights: np.ndarray) -> float | None:
+    """Return the fold change of the counts `(n_cells, n_genes)` of a typical gene along a lineage, if it exceeds 10 %.
+
+    It is the ratio of the largest to the smallest mean count in four quarters of the cells by time: the median over
+    genes; `None` if its lower 99 % confidence bound is less than 1.1.
+
+    Most genes keep their fraction of a cell's RNA, so that the change of the median gene is the change of depth, as in
+    the size factors of DESeq [1]_. The total count is not suitable: in a panel of selected genes it follows these
+    genes.
+
+    References
+    ----------
+    .. [1] Anders & Huber (2010). Differential expression analysis for sequence count data. Genome Biology 11, R106.
+    """
+    order = np.argsort(times, kind="stable")
+    share = np.cumsum(weights[order]) / weights.sum()
+    part = np.empty(len(times), dtype=int)
+    part[order] = np.minimum((_N_PARTS * (share - share[0] / 2)).astype(int), _N_PARTS - 1)
+    if len(np.unique(part)) < _N_PARTS:
+        return None
+    indicator = (part == np.arange(_N_PARTS)[:, None]) * weights
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = np.asarray(indicator @ counts)
+        informative = np.asarray(np.ones(len(times)) @ counts) >= _LEAST_COUNTS
+    informative &= np.isfinite(sums).all(axis=0)
+    if not informative.any():
+        return None
+    logs = np.log((sums[:, informative] + 0.5 * weights.mean()) / indicator.sum(axis=1)[:, None])
+    levels = np.median(logs, axis=1)
+    changes = np.sort(logs[np.argmax(levels)] - logs[np.argmin(levels)])
+    bound = int(binom.ppf(_LEVEL, len(changes), 0.5)) - 1
+    if bound < 0 or np.exp(changes[bound]) < _LEAST_CHANGE:
+        return None
+    return float(np.exp(np.median(changes)))

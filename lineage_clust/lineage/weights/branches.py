@@ -1,6 +1,8 @@
-"""Branches that tools label without weights; a warning is raised if they are mixed in one trajectory."""
+"""Branches that tools label without weights: scFates' tree, slingshot's pseudotimes, scanpy's groups."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,11 +10,11 @@ from anndata import AnnData
 
 from ...errors import quoted, warn
 from .matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, matrix_source
-from .obs_columns import label_source
-from .scfates import TREE_KEY, mixed_branches, tree_source
-from .source import LineageSource
+from .source import LineageSource, label_source
 
 _DPT_GROUPS = "dpt_groups"
+TREE_KEY = "graph"  # uns["graph"], with the table of segments in "pp_seg" and the tips in "tips"
+TREE_KEYS = (TREE_KEY, "milestones")  # tips are named after their milestones
 
 
 def branch_sources(adata: AnnData) -> list[LineageSource]:
@@ -76,3 +78,62 @@ def _one_after_another(spans: pd.DataFrame) -> list[str]:
             path.append(str(name))
             last = end
     return path
+
+
+def tree_source(adata: AnnData, key: str = TREE_KEY) -> LineageSource | None:
+    """Return one lineage per tip of the tree, or `None` if there is no tree with cells.
+
+    A cell has weight 1 in a lineage if its segment (`obs["seg"]`) leads to the tip, so that the trunk belongs to all
+    lineages.
+    """
+    segments = _segments(adata)
+    if segments is None:
+        return None
+    tips = _tips(adata)
+    paths, cells = [_path(segments, tip) for tip in tips], _segment_of_cells(adata)
+    return LineageSource(key, list(tips.values()), lambda index: np.isin(cells, paths[index]).astype(float))
+
+
+def mixed_branches(adata: AnnData) -> list[str]:
+    """Return the names of the tips whose last segments contain cells, if there are several."""
+    segments = _segments(adata)
+    if segments is None:
+        return []
+    present = set(_segment_of_cells(adata))
+    reached = [name for tip, name in _tips(adata).items() if present & set(segments.loc[segments["to"] == tip, "n"])]
+    return reached if len(reached) > 1 else []
+
+
+def _segments(adata: AnnData) -> pd.DataFrame | None:
+    """Return the table of segments (`n`, `from`, `to`), with names as strings and nodes as integers."""
+    graph = adata.uns.get(TREE_KEY)
+    if not isinstance(graph, Mapping) or "seg" not in adata.obs:
+        return None
+    table = graph.get("pp_seg")
+    if table is None or graph.get("tips") is None or not {"n", "from", "to"} <= set(table):
+        return None
+    nodes = {end: np.asarray(table[end], int) for end in ("from", "to")}
+    return pd.DataFrame({"n": np.asarray(table["n"]).astype(str), **nodes})
+
+
+def _tips(adata: AnnData) -> dict[int, str]:
+    """Return the names of the tips, excluding roots, by node."""
+    graph = adata.uns[TREE_KEY]
+    roots = {int(graph[name]) for name in ("root", "root2") if graph.get(name) is not None}
+    names = {int(node): str(name) for name, node in dict(graph.get("milestones") or {}).items()}
+    return {int(tip): names.get(int(tip), str(int(tip))) for tip in np.ravel(graph["tips"]) if int(tip) not in roots}
+
+
+def _path(segments: pd.DataFrame, node: int) -> list[str]:
+    """Return the segments on the path from a root to a node, or on several paths where those of two roots meet."""
+    found: dict[str, None] = {}
+    nodes = [node]
+    while nodes:
+        leading = segments[segments["to"] == nodes.pop()]
+        nodes += [start for name, start in zip(leading["n"], leading["from"], strict=True) if name not in found]
+        found.update(dict.fromkeys(leading["n"]))
+    return list(found)
+
+
+def _segment_of_cells(adata: AnnData) -> np.ndarray:
+    return np.asarray(adata.obs["seg"]).astype(str)

@@ -14,11 +14,9 @@ from ...errors import UnknownNameError, did_you_mean, quoted, warn
 from ...utils.checking import check_key, shortened
 from ...utils.types import Names
 from ..genes.expression import with_annotations
-from .branches import branch_sources
+from .branches import TREE_KEYS, branch_sources, tree_source
 from .matrices import columns_of_matrix, matrix_source
-from .obs_columns import column_source, columns_source, is_one_lineage
-from .scfates import TREE_KEYS, tree_source
-from .source import LineageSource, not_there
+from .source import LineageSource, column_source, columns_source, is_one_lineage, not_there
 
 _log = logging.getLogger(__name__)
 
@@ -139,11 +137,9 @@ def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> N
 
     A column of obs with the weights of a single lineage accepts any name.
     """
-    if (
-        len(lineages) > 1
-        and isinstance(lineage_key, str)
-        and is_one_lineage(with_annotations(adata), lineage_key, lineages)
-    ):
+    if len(lineages) < 2 or not isinstance(lineage_key, str):
+        return
+    if is_one_lineage(with_annotations(adata), lineage_key, lineages):
         raise ValueError(
             f"lineage_key={lineage_key!r} is a column of obs with the weights of one lineage, but {len(lineages)} "
             "lineages are requested. Pass one column per lineage and use the names of the columns, e.g. "
@@ -164,8 +160,7 @@ def _named(adata: AnnData, key: object, lineage: str | None = None) -> LineageSo
         return columns_source(adata, list(key), {name: name for name in key})
     check_key("lineage_key", key)
     key = cast("str", key)
-    tree = tree_source(adata, key) if key in TREE_KEYS and key not in adata.obsm else None
-    if tree is not None:
+    if key in TREE_KEYS and key not in adata.obsm and (tree := tree_source(adata, key)) is not None:
         return tree
     if key in adata.obs and key not in adata.obsm:
         return column_source(adata, key, lineage)
@@ -193,12 +188,12 @@ def _stored(adata: AnnData, backward: bool) -> list[LineageSource]:
 
 
 def _only_lineage(sources: list[LineageSource]) -> tuple[LineageSource, list[str]]:
-    found = [(source, name) for source in sources for name in source.names]
+    found = [(source, [name]) for source in sources for name in source.names]
     if len(found) != 1:
         listed = "; ".join(f"{source.key!r}: {quoted(source.names)}" for source in sources)
         notes = "".join(f" {source.note}" for source in sources if source.note)
         raise ValueError(f"adata contains several lineages ({listed}). Choose one with lineage=...{notes}")
-    return found[0][0], [found[0][1]]
+    return found[0]
 
 
 def _lineage_of(sources: list[LineageSource], lineage: str) -> tuple[LineageSource, list[str]]:

@@ -9,8 +9,7 @@ import numpy as np
 
 from ...expression.passes import Fit
 from ...expression.storage.blocks import BlockedExpression
-from ...expression.sums.bands import Bands
-from ...expression.sums.donor_bands import design_by_donor, donor_bands
+from ...expression.sums.bands import Bands, design_by_donor, donor_bands
 from ...expression.sums.sums import requested_cell_sums
 from ...utils.compiling import is_worthwhile
 from ..notes import FEW, INTERPOLATED, SATURATED, noted, notes_on

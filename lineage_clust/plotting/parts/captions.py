@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ...errors import counted
-from ...results.cluster_table import MIXED
-from ...results.moving import named_in
 from ...results.result import FitResult
+from ...results.tables import MIXED, named_in
 from ...trends.shapes import DIRECTIONS, direction, moved_times
-from ...trends.side_by_side import names_along
+from ...trends.trends import names_along
 
 _PARTS = ("early", "middle", "late")
 _TIMES = (*_PARTS, "steady")

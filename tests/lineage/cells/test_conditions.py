@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lineage_clust.errors import UnknownNameError
-from lineage_clust.lineage.cells.conditions import read_conditions
+from lineage_clust.lineage.cells.samples import read_conditions
 
 
 def cells(**columns):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lineage_clust.errors import LineageClustWarning, UnknownNameError
-from lineage_clust.lineage.cells.donors import donors_of, read_donors
+from lineage_clust.lineage.cells.samples import donors_of, read_donors
 
 
 def cells(donors):

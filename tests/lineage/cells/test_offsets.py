@@ -7,7 +7,7 @@ from scipy import sparse
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.lineage.cells.offsets import log_totals
-from lineage_clust.lineage.lineage import read_lineage
+from tests.fits import read_lineage
 
 from ...fits import dense
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from lineage_clust.lineage.genes.expression import expression_of
-from lineage_clust.lineage.lineage import read_lineage
+from tests.fits import read_lineage
 
 from ...fits import dense
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lineage_clust.errors import LineageClustWarning
-from lineage_clust.lineage.time.coverage import warn_of_empty_time
+from lineage_clust.lineage.time.time_range import warn_of_empty_time
 
 DENSITIES = {
     "uniform": lambda rng, n: rng.random(n),
@@ -62,7 +62,7 @@ def test_ranges_beyond_the_cells_and_ranges_with_hardly_any():
 
 
 def test_a_fit_warns_once_and_predictions_do_not(make_adata):
-    from lineage_clust.lineage.lineage import read_lineage
+    from tests.fits import read_lineage
 
     adata = make_adata()
     with pytest.warns(

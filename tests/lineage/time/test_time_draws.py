@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_clust import UnknownNameError
-from lineage_clust.lineage.lineage import read_lineage
-from lineage_clust.lineage.time.time_draws import check_time_draws, find_time_draws
+from lineage_clust.lineage.time.pseudotime import check_time_draws, find_time_draws
+from tests.fits import read_lineage
 
 N = 40
 

@@ -1,11 +1,15 @@
-"""Combined lineages of one key: sums of their weights, names, and rounding errors."""
+"""Lineages of one key: combined ones, and those in columns of obs."""
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lineage_clust.errors import UnknownNameError
+from lineage_clust.lineage.weights.keys import available_lineages, check_distinct, find_weights
 from lineage_clust.lineage.weights.source import LineageSource, split_names, without_rounding
 
 NAMES = ["A", "B", "C", "A, C"]
@@ -68,3 +72,150 @@ def test_rounding_below_zero_is_zero_and_nothing_else_changes(weights):
 
 def test_weights_below_zero_beyond_rounding_stay():
     assert without_rounding(np.array([-1e-3, np.nan]))[0] == -1e-3
+
+
+BRANCHES = ["trunk", "Ery", "Ery", "Mono", None]
+
+
+def cells(**obs):
+    """Five cells; `obs` are their columns."""
+    return ad.AnnData(np.ones((5, 2)), obs=pd.DataFrame(obs, index=list("vwxyz")))
+
+
+def weights_of(adata, lineage, lineage_key):
+    return find_weights(adata, lineage, lineage_key, False)[2].tolist()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pd.Categorical,
+        lambda names: pd.Categorical(names, categories=["Mono", "nobody", "Ery", "trunk"], ordered=True),
+        lambda names: pd.array(names, dtype="string"),
+        lambda names: np.array(names, dtype=object),
+    ],
+)
+@pytest.mark.first(2)
+def test_names_of_branches_are_one_hot_weights(make):
+    adata = cells(branch=make(BRANCHES))
+    assert weights_of(adata, "Ery", "branch") == [0, 1, 1, 0, 0]
+    assert weights_of(adata, "Ery, trunk", "branch") == [1, 1, 1, 0, 0]
+    assert sorted(available_lineages(adata, "branch")) == ["Ery", "Mono", "trunk"]
+    with pytest.raises(ValueError, match="several lineages.*Choose one with lineage="):
+        find_weights(adata, None, "branch", False)
+
+
+def test_a_branch_that_is_not_there_gets_a_close_match():
+    with pytest.raises(
+        UnknownNameError, match=r"'ery' was not found: 'branch' contains 'Ery', 'Mono', 'trunk'. Did you mean"
+    ):
+        weights_of(cells(branch=pd.Categorical(BRANCHES)), "ery", "branch")
+
+
+@pytest.mark.parametrize("number", [3, "3", np.int64(3)])
+def test_branches_named_by_integers(number):
+    assert weights_of(cells(cluster=[1, 3, 3, 2, 10]), number, "cluster") == [0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        ([0, 1, 1, 0, 1], "0", [1, 0, 0, 1, 0]),
+        ([0, 1, 1, 0, 1], 1, [0, 1, 1, 0, 1]),
+        ([True, False, True, False, False], "False", [0, 1, 0, 1, 1]),
+        ([True, False, True, False, False], "Ery", [1, 0, 1, 0, 0]),
+        (pd.array([0, 1, None, 0, 1], dtype="Int64"), "0", [1, 0, 0, 1, 0]),
+    ],
+)
+def test_a_value_that_is_named_as_lineage_stands_for_its_cells(values, name, expected):
+    adata = cells(w=values)
+    assert weights_of(adata, name, "w") == expected
+
+
+def test_integers_that_may_be_weights_or_names_are_not_guessed():
+    adata = cells(cluster=[1, 3, 3, 2, 10])
+    with pytest.raises(ValueError, match=r"integers, which may be names of branches or weights.*astype\('category'\)"):
+        weights_of(adata, None, "cluster")
+    adata.obs["votes"] = adata.obs["cluster"].astype(float)
+    assert weights_of(adata, None, "votes") == [1, 3, 3, 2, 10]
+    adata.obs["cluster"] = adata.obs["cluster"].astype("category")
+    assert weights_of(adata, "10", "cluster") == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1, 0.5, 0, 0, None], dtype=object),
+        pd.array([1, 0.5, 0, 0, None], dtype="Float64"),
+        [1, 0.5, 0, 0, np.nan],
+    ],
+)
+def test_numbers_of_any_type_are_weights(values):
+    np.testing.assert_array_equal(weights_of(cells(w=values), "Ery", "w"), [1, 0.5, 0, 0, np.nan])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([True, False, True, None, False], dtype=object),
+        pd.array([True, False, True, None, False], dtype="boolean"),
+        pd.Categorical([True, False, True, None, False]),
+    ],
+)
+def test_membership_with_missing_values(values):
+    np.testing.assert_array_equal(weights_of(cells(mask=values), None, "mask"), [1, 0, 1, np.nan, 0])
+
+
+def test_a_list_of_columns_is_a_lineage_each():
+    adata = cells(is_ery=[True, True, False, False, True], is_mono=[0.2, 0.1, 0.9, 1.0, 0])
+    keys = ["is_ery", "is_mono"]
+    assert weights_of(adata, "is_ery", keys) == [1, 1, 0, 0, 1]
+    assert weights_of(adata, "is_mono", tuple(keys)) == [0.2, 0.1, 0.9, 1.0, 0]
+    assert available_lineages(adata, keys) == keys
+    assert find_weights(adata, None, ["is_ery"], False)[0] == "is_ery"
+    with pytest.raises(UnknownNameError, match="lineage_key 'is_mon' is not in adata.obs, .*. Did you mean 'is_mono'"):
+        weights_of(adata, "is_ery", ["is_ery", "is_mon"])
+    adata.obs["branch"] = BRANCHES
+    with pytest.raises(TypeError, match="Pass one such column as lineage_key, not a list"):
+        weights_of(adata, "branch", ["branch"])
+    assert weights_of(adata, "Ery", "branch") == [0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("make", [lambda column: column, lambda column: column.to_numpy(), list])
+def test_the_weights_themselves_are_put_into_obs_as_the_message_says(make):
+    adata = cells(seg=list("ababb"))
+    found = adata.obs["seg"] == "a"
+    with pytest.raises(
+        TypeError, match=r"adata.obs\['my_lineage'\] = ..., and pass lineage_key='my_lineage'"
+    ) as caught:
+        find_weights(adata, None, make(found), False)
+    assert len(str(caught.value)) < 300
+    adata.obs["my_lineage"] = found
+    assert weights_of(adata, None, "my_lineage") == [1, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("values", [pd.date_range("2020", periods=5), np.ones(5) * 1j])
+def test_other_values_are_refused(values):
+    with pytest.raises(TypeError, match="must be numbers or booleans, or a single column with the names of branches"):
+        weights_of(cells(w=values), None, "w")
+
+
+def test_one_column_of_weights_is_not_two_lineages():
+    adata = cells(w=[1, 0.5, 0, 0, 0], branch=pd.Categorical(BRANCHES), part=[0, 1, 1, 0, 0])
+    with pytest.raises(ValueError, match=r"lineage_key='w' is a column of obs with the weights of one lineage, but 2"):
+        check_distinct(adata, ["A", "B"], "w")
+    for lineages, key in (
+        (["A"], "w"),
+        (["Ery", "Mono"], "branch"),
+        (["A", "B"], None),
+        (["w", "v"], ["w", "v"]),
+        ([0, 1], "part"),
+    ):
+        check_distinct(adata, lineages, key)
+
+
+def test_a_column_of_obs_named_as_lineage_is_offered():
+    adata = cells(is_ery=[True, True, False, False, True])
+    with pytest.raises(UnknownNameError, match="has a column 'is_ery': pass lineage_key='is_ery', or a list of such"):
+        weights_of(adata, "is_ery", None)
+    assert weights_of(adata, None, "is_ery") == weights_of(adata, "is_ery", ["is_ery"]) == [1, 1, 0, 0, 1]

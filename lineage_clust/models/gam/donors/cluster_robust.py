@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import special, stats
 
-from ....expression.sums.donor_bands import design_by_donor
+from ....expression.sums.bands import design_by_donor
 from ...notes import noted
 from ..design import Design, effect_map
 from ..estimates import GeneEstimates

@@ -1,4 +1,4 @@
-"""Assignment of trends to the clusters of an earlier fit."""
+"""Labels of any clusterer, and assignment of trends to the clusters of an earlier fit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 
 import lineage_clust as lc
-from lineage_clust.results.assigning import assign
+from lineage_clust.results.grouping import assign
 from lineage_clust.results.tables import order_clusters
 
 GRID = np.linspace(0, 1, 30)

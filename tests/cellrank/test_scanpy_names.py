@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lineage_clust import GraphClusterer
-from lineage_clust.scanpy_names import graph_parameters
+from lineage_clust.cellrank import graph_parameters
 
 DEFAULTS = {
     "n_neighbors": 15,
