@@ -20,7 +20,7 @@ from scipy.ndimage import convolve1d
 
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.lineage.time.time_range import find_time_range
-from lineage_clust.lineage.weights.values import clip_weights
+from lineage_clust.lineage.weights.source import clip_weights
 
 from .endpoint_sets import KINDS, Cells, simulate
 from .quality_real import data_folder

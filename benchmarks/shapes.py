@@ -15,8 +15,7 @@ import pandas as pd
 from scipy.special import expit
 
 from lineage_clust import GAM, BSplineSmoother
-from lineage_clust.trends.shape_intervals import uncertainty
-from lineage_clust.trends.shapes import shapes
+from lineage_clust.trends.shapes import shapes, uncertainty
 
 KINDS, CELLS, WEIGHTS = ("smooth", "switch", "bump", "end"), (300, 1000, 5000), ("unit", "fate", "branch")
 AMPLITUDES = ((1.0, 4.0), (1.0, 1.0), (2.0, 2.0), (4.0, 4.0))

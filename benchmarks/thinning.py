@@ -19,9 +19,8 @@ import pandas as pd
 from scipy import sparse
 
 from lineage_clust import GAM, LineageClustWarning, TrendClusterer, thin_counts
-from lineage_clust.dipping import first_component
+from lineage_clust.dipping import as_anndata, first_component
 from lineage_clust.results.result import result_of
-from lineage_clust.thinning.without_trajectory import as_anndata
 from lineage_clust.trends.trends import adjust
 
 # cells, genes, median count, sd of the genes' log mean, sd of the cells' log depth

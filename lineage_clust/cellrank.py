@@ -19,7 +19,7 @@ from .lineage.annotations import read_annotations
 from .lineage.lineage import Reader, check_anndata, resolve_genes
 from .plotting import plot_clusters
 from .plotting.parts.strips import covariate_strips
-from .results.leading import top_order
+from .results.tables import top_order
 from .utils.atomic import write_whole
 from .utils.documenting import parameters_as
 from .utils.types import Seed, TimeRange
@@ -247,11 +247,7 @@ def _ordered(time_range):
 
 
 def graph_parameters(pca: Mapping, neighbors: Mapping, clustering: Mapping, n_genes: int, use_leiden: bool) -> dict:
-    """Return parameters of GraphClusterer from scanpy's keywords, which override CellRank's defaults.
-
-    pca, neighbors, clustering : Keywords of `scanpy.pp.pca`, `scanpy.pp.neighbors`, `scanpy.tl.leiden` / `louvain`.
-    n_genes : Number of rows, the maximum number of components.
-    """
+    """Return parameters of GraphClusterer from keywords of `scanpy.pp.pca`, `scanpy.pp.neighbors` and `scanpy.tl.leiden`."""
     pca = _merged("pca_kwargs", {"svd_solver": "arpack"}, pca, _PCA)
     neighbors = _merged("neighbors_kwargs", {"use_rep": "X"}, neighbors, _NEIGHBORS)
     clustering = _merged("clustering_kwargs", {}, clustering, _CLUSTERING)

@@ -17,12 +17,11 @@ from .lineage.cells.labels import labels_may_come_second
 from .lineage.lineage import check_anndata
 from .plotting import views
 from .report.page import write_report
-from .results import module_scores, predicting
-from .results.attributes import FittedAttributes
-from .results.cells import held_out_deviance
+from .results import predicting
+from .results.cells import held_out_deviance, module_scores
 from .results.making import make_result
 from .results.result import result_of
-from .settings import Settings
+from .settings import FittedAttributes, Settings
 from .utils.constraints import check_constraints
 from .utils.output import wanted_output
 from .utils.types import Names
@@ -334,7 +333,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         ValueError
             If there are no clusters, or clustered genes are missing.
         """
-        scores = module_scores.transform(result_of(self), adata)
+        scores = module_scores(result_of(self), adata)
         # scikit-learn sets the column names; the names of the cells are set here
         return pd.DataFrame(scores, index=adata.obs_names) if wanted_output(self) == "pandas" else scores
 

@@ -134,7 +134,6 @@ def compare(a: Any, b: Any) -> Comparison:
 
 
 def _labels(fit: Any, name: str) -> pd.Series:
-    """Return the cluster of each gene."""
     if isinstance(fit, TrendClusterer) and fit.__sklearn_is_fitted__():
         return pd.Series(fit.labels_, index=pd.Index(fit.genes_, name="gene"))
     if not isinstance(fit, (pd.Series, Mapping)):
@@ -154,7 +153,6 @@ def _labels(fit: Any, name: str) -> pd.Series:
 
 
 def _match(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the matched clusters."""
     counts = table.loc[table.index >= 0, table.columns >= 0]
     rows, columns = linear_sum_assignment(-counts.to_numpy())
     a, b, shared = counts.index[rows], counts.columns[columns], counts.to_numpy()[rows, columns]

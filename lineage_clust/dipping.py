@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.utils import check_random_state
 
 from .clusterer import TrendClusterer
 from .errors import LineageClustWarning
+from .io.cells import make_anndata
+from .lineage.genes.expression import columns_of, stored_matrix, with_annotations
 from .lineage.lineage import check_anndata, resolve_genes
 from .plotting.parts.checking import axes_for
 from .plotting.parts.theme import ink
 from .results.result import result_of
-from .thinning.halves import thin_counts
-from .thinning.without_trajectory import COUNTS, as_anndata, counts_of, permuted, simulated
+from .thinning.halves import some_rows, thin_counts
+from .thinning.splitting import estimate_dispersion
 from .utils.checking import check_flag, check_seed, shortened
 from .utils.constraints import integer, one_of
 from .utils.documenting import parameters_as
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
 
 _TIME = "dipping_pseudotime"
 _LEAST_DRAWN = 1e-15  # smaller p-values are drawn at this value
-_NULLS = {"simulation": simulated, "permutation": permuted}
 _LEVELS = (0.05, 0.01, 0.001)
+_VALUES_AT_A_TIME = 2**22
+COUNTS = "counts"
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,8 @@ def dipping_check(
     """
     check_anndata(adata)
     check_flag("thin", thin)
-    one_of(_NULLS).check("null", null)
+    nulls = {"simulation": simulated, "permutation": permuted}
+    one_of(nulls).check("null", null)
     integer(1).check("n_repetitions", n_repetitions)
     integer(10).check("n_cells", n_cells)
     check_seed("random_state", random_state)
@@ -202,7 +207,7 @@ def dipping_check(
         )
     pvalues, n_clusters, n_clustered = {}, [], []
     for number in range(n_repetitions):
-        whole = as_anndata(_NULLS[null](counts, seed), adata, genes)
+        whole = as_anndata(nulls[null](counts, seed), adata, genes)
         ordering = fitted_to = whole
         if thin:
             ordering, fitted_to = (
@@ -252,3 +257,55 @@ def _settings(clusterer: TrendClusterer | None, seed: np.random.RandomState) -> 
     if made.random_state is None:
         made.set_params(random_state=int(seed.randint(2**31 - 1)))
     return made
+
+
+def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: int, seed: np.random.RandomState):
+    """Return the counts of some genes as CSR, of all cells or a random sample of `n_cells`; raise if one is not a count."""
+    adata = with_annotations(adata)
+    counts = some_rows(stored_matrix(adata, layer, False), seed, n_cells)
+    return counts[:, columns_of(adata, genes, False)]
+
+
+def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
+    """Return simulated negative binomial counts with the mean of each gene and the depth of each cell.
+
+    Each gene keeps its fraction of all counts and its dispersion around the mean of the cell; each cell its expected total.
+    """
+    dispersion = estimate_dispersion(counts, seed)
+    generator = np.random.default_rng(seed.randint(2**31 - 1))
+    totals = np.asarray(counts.sum(axis=1), dtype=float).ravel()
+    means, size = np.asarray(counts.mean(axis=0), dtype=float).ravel(), totals / max(totals.mean(), 1e-300)
+    blocks = []
+    for genes in _some_genes(counts.shape):
+        rate = np.outer(size, means[genes])
+        shape = 1 / np.maximum(dispersion[genes], 1e-6)
+        rate *= generator.gamma(shape, 1 / shape, rate.shape)
+        blocks.append(sparse.csc_matrix(generator.poisson(rate).astype(np.int32)))
+    return sparse.hstack(blocks, format="csr")
+
+
+def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
+    """Return counts permuted among all cells, separately per gene; the depth of cells then varies only by chance.
+
+    Permuting among cells with similar totals would keep their depth, but also the association of genes with it: cells
+    of one type are often similar in depth, and the types would remain distinct.
+    """
+    generator = np.random.default_rng(seed.randint(2**31 - 1))
+    by_gene = counts.tocsc()
+    parts = (by_gene[:, genes].toarray() for genes in _some_genes(counts.shape))
+    blocks = [sparse.csc_matrix(generator.permuted(part, axis=0)) for part in parts]
+    return sparse.hstack(blocks, format="csr")
+
+
+def _some_genes(shape: tuple[int, int]) -> Iterator[slice]:
+    step = max(1, _VALUES_AT_A_TIME // max(1, shape[0]))
+    return (slice(start, start + step) for start in range(0, shape[1], step))
+
+
+def as_anndata(counts: Any, like: AnnData, genes: Sequence[str]) -> AnnData:
+    """Return an AnnData with the counts in the layer "counts", and log1p of the counts per median total in `X`."""
+    totals = np.asarray(counts.sum(axis=1), dtype=float).ravel()
+    factor = np.median(totals[totals > 0]) / np.maximum(totals, 1.0) if totals.any() else np.ones(len(totals))
+    logs = sparse.csr_matrix(counts.multiply(factor[:, None]))
+    np.log1p(logs.data, out=logs.data)
+    return make_anndata(logs, None, like.var.loc[list(genes)], {COUNTS: counts})

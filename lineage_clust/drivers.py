@@ -17,8 +17,7 @@ from .errors import UnknownNameError, counted, quoted
 from .expression.storage.blocks import BlockedExpression
 from .expression.sums.moments import correlator, ranks
 from .lineage.columns import by_name
-from .lineage.genes.expression import expression_of, with_annotations
-from .lineage.genes.names import gene_ids
+from .lineage.genes.expression import expression_of, gene_ids, with_annotations
 from .lineage.lineage import check_anndata, resolve_genes
 from .lineage.weights.keys import available_lineages, check_distinct, find_weights
 from .results.gating import GATE_CONSTRAINTS

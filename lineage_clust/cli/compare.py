@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ..conditions import ConditionComparison, compare_conditions
-from ..expression.storage.memory_budget import parse_budget
+from ..expression.storage.blocks import parse_budget
 from ..io.keys import default_key, distinct_key
 from ..io.spreadsheets import write_csv
 from ..models import GAM

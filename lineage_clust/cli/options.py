@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..clusterer import TrendClusterer
-from ..expression.storage.memory_budget import parse_budget
+from ..expression.storage.blocks import parse_budget
 from ..io.cells import read_cells
 from ..utils.constraints import check_constraints
 from .messages import say

@@ -14,7 +14,7 @@ from ..clusterers import GraphClusterer
 from ..contracts.capabilities import fitted_value, lacks_domain, uses_draws
 from ..contracts.slots import component_for, with_defaults
 from ..errors import quoted, warn
-from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
+from ..lineage.cells.covariates import AUTOMATIC, SIZE_FACTORS
 from ..lineage.cells.samples import read_conditions
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
@@ -245,7 +245,6 @@ def _check_conditions(codes: np.ndarray, names: list[str], key: str) -> None:
 def _fitted(
     cells: Lineage, codes: np.ndarray, smoother: Any, model: ConditionGAM, n_points: int
 ) -> tuple[ConditionGAM, np.ndarray]:
-    """Return the fitted model, and the basis of the smoother on the grid."""
     grid = cells.grid(n_points)
     check_distinct_times(cells.pseudotime, smoother, grid, cells.name)
     if lacks_domain(smoother):

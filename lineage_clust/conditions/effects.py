@@ -29,13 +29,12 @@ def table_of_tests(pvalues: dict[str, np.ndarray], genes: list[str]) -> pd.DataF
 
 @dataclass(frozen=True)
 class DifferenceDraws:
-    """Summaries of posterior samples.
+    """Summaries of posterior samples, arrays that begin with `(n_draws, n_comparisons, n_genes)`.
 
-    farthest : `(n_draws, n_comparisons, n_genes)` largest deviation from a difference along the grid, in standard
-        errors.
-    shifts : `(n_draws, n_comparisons, n_genes)` half-maximum time minus that in the reference.
-    largest_at : `(n_draws, n_comparisons, n_genes)` time of the largest difference.
-    kept : `(n_draws, n_comparisons, n_kept, n_points)` samples of the differences of some genes.
+    farthest : Largest deviation from a difference along the grid, in standard errors.
+    shifts : Half-maximum time minus that in the reference.
+    largest_at : Time of the largest difference.
+    kept : Samples of the differences of some genes, `(..., n_points)`.
     """
 
     farthest: np.ndarray
@@ -90,10 +89,7 @@ def effects(
     fit: ConditionFit, draws: DifferenceDraws, basis: np.ndarray, grid: np.ndarray, common: np.ndarray, condition: int,
     level: float,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return how a condition (from 1) differs from the reference, one row per gene.
-
-    common : Positions of the grid points at which all conditions have cells; the others are extrapolated.
-    """
+    """Return how a condition (from 1) differs from the reference at the grid points `common` to all, one row per gene."""
     z = norm.ppf(0.5 + level / 2)
     difference, error = fit.difference(basis[common], condition)
     mean, mean_error = (part[:, 0] for part in fit.difference(level_row(fit.sums)[None], condition))
@@ -129,8 +125,7 @@ def effects(
 def _interval(estimate: np.ndarray, drawn: np.ndarray, level: float, least: float, most: float) -> np.ndarray:
     """Return estimates and limits of their intervals `(3, n_genes)` within bounds, from samples `(n_draws, n_genes)`.
 
-    Curves of samples are rougher than the estimates, so that times differ from the estimates in one direction. Percentiles
-    would not cover a true time in the other; intervals are therefore symmetric around the estimates.
+    They are symmetric around the estimates: curves of samples are rougher, so that percentiles are off to one side.
     """
     half = np.quantile(np.abs(drawn - estimate), level, axis=0)
     return np.stack([estimate, np.maximum(estimate - half, least), np.minimum(estimate + half, most)])

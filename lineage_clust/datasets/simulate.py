@@ -222,7 +222,6 @@ def _above_zero(most: float) -> Constraint:
 
 
 def _module_sizes(n_genes: int, n_modules: int, flat_fraction: float, sizes: Sequence[int] | None) -> np.ndarray:
-    """Return the number of genes of each module."""
     if sizes is None:
         n_varying = n_genes - round(flat_fraction * n_genes) if n_modules else 0
         if n_varying < n_modules:

@@ -50,9 +50,7 @@ Fit = Generator[SumRequest, Any, Any]
 
 
 def run_fits(fits: Sequence[Fit]) -> list[Any]:
-    """Run fits until all are complete, and return their results.
-
-    fits : Generators that yield a :class:`SumRequest` and receive its answer.
+    """Run fits, generators that yield a :class:`SumRequest` and receive its answer, and return their results.
 
     >>> import zarr
     >>> Y = BlockedExpression(zarr.array(np.arange(6.0).reshape(3, 2)))

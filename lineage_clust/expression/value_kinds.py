@@ -25,10 +25,9 @@ def are_integers(values: np.ndarray) -> bool:
 
 
 def kind_of(values: np.ndarray) -> str:
-    """Return the kind of nonzero values.
+    """Return the kind of nonzero values: "counts" are positive integers, not all of them 1 (which any indicator is).
 
-    "counts" are positive integers, not all of them 1 (which any indicator is). "log counts" are logs of 1 + counts, to
-    base e, 2 or 10: counts that were not normalised, because normalised counts are not integers.
+    "log counts" are logs of 1 + counts, to base e, 2 or 10, that were not normalised: normalised counts are not integers.
     """
     values = np.asarray(values, dtype=float)
     if len(values) == 0 or values.min() < 0:
@@ -104,10 +103,7 @@ class Sample:
         return values[np.isfinite(values) & (values != 0)]
 
     def cells(self, cells: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Return positions of some of the given cells, and their expression; evenly spaced if the matrix is in memory.
-
-        A block of a CSC matrix has only a sample of the genes.
-        """
+        """Return positions of some of the given cells, and their expression, of a CSC matrix only that of some genes."""
         matrix = self._matrix
         if self._place is not None:
             chosen = np.flatnonzero(self._place[cells] >= 0)

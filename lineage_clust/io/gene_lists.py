@@ -9,9 +9,9 @@ from typing import Any, Literal, overload
 import numpy as np
 import pandas as pd
 
-from ..results.leading import top_order
-from ..results.naming import UNASSIGNED, set_name
 from ..results.result import FitResult, Fitted, result_of
+from ..results.tables import top_order
+from ..results.tabulating import UNASSIGNED, set_name
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path, check_flag
 from .spreadsheets import as_text

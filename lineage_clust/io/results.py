@@ -14,9 +14,9 @@ from .._version import __version__
 from ..errors import quoted, warn
 from ..lineage.lineage import check_anndata
 from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors
-from ..results import module_scores
-from ..results.naming import UNASSIGNED, names_of_genes
+from ..results.cells import module_scores
 from ..results.result import FitResult, Fitted, result_of
+from ..results.tabulating import UNASSIGNED, names_of_genes
 from ..utils.checking import check_flag, check_key
 from ..utils.plain_text import plain_text, text_categories, text_index
 from .keys import column_keys, default_key, distinct_key, safe_key, with_digits
@@ -267,7 +267,7 @@ def _scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None)
     if wanted is False:
         return {}
     try:
-        scores = module_scores.transform(result, adata)
+        scores = module_scores(result, adata)
     except ValueError as error:
         if wanted:
             raise

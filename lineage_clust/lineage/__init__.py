@@ -4,10 +4,10 @@
 
 - `time`: pseudotime under the keys of common tools, or several draws of it (`pseudotime.py`), and the range of a lineage,
   given by the user or derived from the weights (`time_range.py`).
-- `weights`: `keys.py` finds the weights in a matrix (`matrices.py`), in columns of obs (`source.py`) or as branches
-  (`branches.py`), each a `LineageSource`; `values.py` clips them.
-- `cells`: covariates, and whether their effects are identifiable; donors and conditions (`samples.py`); offsets, and
-  scikit-learn's `y` (`labels.py`).
+- `weights`: `keys.py` finds the weights in a matrix (`matrices.py`), in columns of obs or as branches (`branches.py`),
+  each a `LineageSource` (`source.py`), and clips them.
+- `cells`: covariates, whose effects must be identifiable, and offset (`covariates.py`); donors and conditions
+  (`samples.py`), and scikit-learn's `y` (`labels.py`).
 - `genes`: `names.py` and `expression.py`. `value_checks.py` checks whether values suit the model, counts or logs, and
   whether sequencing depth changes along the lineage.
 

@@ -17,7 +17,7 @@ from .lineage import Reader, check_anndata
 from .time.pseudotime import read_times
 from .weights.keys import find_source, find_weights
 from .weights.matrices import states_of
-from .weights.values import clip_weights
+from .weights.source import clip_weights
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,12 @@ class Annotation:
 
 
 def read_annotations(
-    adata: AnnData, keys: str | Sequence[str], lineages: Iterable[str], reader: Reader | None = None
+    adata: AnnData, keys: str | Sequence[str], lineages: Iterable[str], reader: Reader
 ) -> list[Annotation]:
-    """Return covariates (obs keys) of the cells of some lineages, with the colours of `uns[f"{key}_colors"]`.
+    """Return covariates (obs keys) of the cells of some lineages, "" for a single trajectory, with the colours in `uns`.
 
-    Names of lineages are "" for a single trajectory; `reader` has the settings by which they are read. An error is raised
-    for a key that is not in obs, or a categorical covariate with more than one level per ten cells.
+    An error is raised for a key that is not in obs, or a categorical covariate with more than one level per ten cells.
     """
-    reader = Reader() if reader is None else reader
     check_anndata(adata)
     columns = read_covariates(adata, keys, "covariate_key")
     columns = pd.DataFrame() if columns is None else columns

@@ -72,10 +72,7 @@ def names_of_cells(adata: AnnData, key: str, what: str, advice: str) -> pd.Serie
 
 
 def by_name(name: str, values: Any, names: pd.Index, of: str) -> Any:
-    """Return a Series in the order of the names of cells or genes; a Series numbered by position, and others, unchanged.
-
-    `name` and `of` ("cells" or "genes") appear in messages.
-    """
+    """Return a Series in the order of the names of cells or genes (`of`); one numbered by position, and others, unchanged."""
     if not isinstance(values, pd.Series) or isinstance(values.index, pd.RangeIndex) or values.index.equals(names):
         return values
     if not values.index.is_unique or not names.is_unique:
@@ -90,10 +87,7 @@ def by_name(name: str, values: Any, names: pd.Index, of: str) -> Any:
 
 
 def check_levels(values: pd.Series, what: str) -> None:
-    """Raise a ValueError if a column has more than two levels, and more than one per ten cells.
-
-    `what` names the argument in the message.
-    """
+    """Raise a ValueError if a column, the argument `what`, has over two levels, and more than one per ten cells."""
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return
     n_levels, n_cells = values.nunique(), int(values.notna().sum())

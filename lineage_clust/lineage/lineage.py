@@ -18,16 +18,23 @@ from scipy import sparse
 from ..errors import counted, warn
 from ..expression.storage.blocks import BlockedExpression
 from ..utils.types import Names, TimeRange, WeightThreshold
-from .cells.covariates import check_identified, design_columns, known_cells, read_covariates
-from .cells.offsets import SIZE_FACTORS, read_offset
+from .cells.covariates import SIZE_FACTORS, check_identified, design_columns, known_cells, read_covariates, read_offset
 from .cells.samples import donors_of, read_donors
-from .genes.expression import columns_of, expression_matrix, take, with_annotations
-from .genes.names import FittedSymbols, Symbols, check_anndata, resolve_genes
+from .genes.expression import (
+    FittedSymbols,
+    Symbols,
+    check_anndata,
+    columns_of,
+    expression_matrix,
+    resolve_genes,
+    take,
+    with_annotations,
+)
 from .time.pseudotime import read_times
 from .time.time_range import warn_of_empty_time
 from .weights.branches import warn_of_branches
 from .weights.keys import find_weights
-from .weights.values import check_members, clip_weights
+from .weights.source import check_members, clip_weights
 
 __all__ = ["Lineage", "Reader", "check_anndata", "resolve_genes"]
 
@@ -50,18 +57,13 @@ _NO_CELLS = AllCells(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros(0, dty
 
 @dataclass(frozen=True)
 class Lineage:
-    """One lineage: the cells that are used and their data for the models.
+    """One lineage: the cells that are used and their data for the models. It has no name if it is a single trajectory.
 
-    name : Name of the lineage; `None` for a single trajectory without weights.
-    pseudotime, weights : Arrays `(n_cells,)` of the cells used: those with finite values and positive weight inside the
-        time range.
-    expression : `(n_cells, n_genes)` array, CSR or CSC matrix, as stored in the AnnData; or
-        :class:`~lineage_clust.expression.storage.blocks.BlockedExpression`, if it is read block by block.
-    genes : Names of the columns of `expression`.
+    pseudotime, weights : `(n_cells,)`, of cells with finite values and positive weight inside the time range.
+    expression : `(n_cells, n_genes)` of `genes`, as stored in the AnnData, or a :class:`.BlockedExpression`.
     start, end : The time range, spanned by the knots and the grid.
     cells : Positions `(n_cells,)` of the cells in the AnnData.
-    covariates : `(n_cells, n_covariates)` columns with weighted mean 0, or `None`.
-    covariate_keys : obs key of each column of `covariates`.
+    covariates, covariate_keys : `(n_cells, n_covariates)` columns with weighted mean 0, or `None`; and the key of each.
     offset : `(n_cells,)` on the link scale, or `None`.
     donors : `(n_cells,)` names of donors, which are the replicates; `None` = cells are.
     whole : All cells of the AnnData and their expression of `genes`, for callbacks and for checks of values.

@@ -9,7 +9,7 @@ from anndata import AnnData
 
 from ..contracts.capabilities import WILDCARD
 from ..errors import UnknownNameError
-from .genes.names import names_by_key, not_there
+from .genes.expression import names_by_key, not_there
 from .lineage import Reader
 from .weights.keys import unknown_lineage
 

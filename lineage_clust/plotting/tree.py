@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..clusterers.tree import ClusterTree
 from ..errors import counted
-from ..results.naming import time_ranks
+from ..results.tabulating import time_ranks
 from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters

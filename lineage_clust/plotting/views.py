@@ -10,8 +10,7 @@ import numpy as np
 from ..errors import UnknownNameError, counted, did_you_mean
 from ..lineage.annotations import stored_colors
 from ..lineage.lineage import check_anndata
-from ..results import module_scores
-from ..results.cells import at_offset_zero
+from ..results.cells import at_offset_zero, module_scores
 from ..results.result import FitResult, Fitted, result_of
 from ..utils.documenting import parameters_as
 from . import embedding, lineage_cells, of_result, stability, tree
@@ -313,7 +312,7 @@ def plot_embedding(
     key = basis if basis in adata.obsm else f"X_{basis}"
     if key not in adata.obsm:
         raise UnknownNameError(f"basis {basis!r} is not in adata.obsm.{did_you_mean(basis, adata.obsm.keys())}")
-    scores = module_scores.transform(result, adata)
+    scores = module_scores(result, adata)
     chosen = panels.check_clusters(clusters, result.labels[result.labels >= 0])
     names = own_labels(labels, result.cluster_names)
     sizes = np.bincount(result.labels[result.labels >= 0], minlength=result.n_clusters)

@@ -10,9 +10,8 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from ..plotting.parts.captions import captions_of
 from ..plotting.parts.colors import cluster_colors
-from ..results.leading import MOST
 from ..results.result import FitResult
-from ..results.tables import named_in
+from ..results.tables import MOST, named_in
 from .columns import heading, is_detail, meaning
 from .gene_data import HEIGHT, WIDTH, sparklines
 

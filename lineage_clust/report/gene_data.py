@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ..plotting.parts.colors import UNASSIGNED_COLOR, cluster_colors
-from ..results.binning import binned_cells
-from ..results.naming import set_name
+from ..results.cells import binned_cells
 from ..results.result import FitResult
-from ..trends.side_by_side import names_along
+from ..results.tabulating import set_name
+from ..trends.trends import names_along
 from .columns import heading, is_detail, meaning
 from .facts import names_of
 

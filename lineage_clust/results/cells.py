@@ -1,4 +1,4 @@
-"""Cells beside the trends: their expression at offset 0, in bins of pseudotime, and its deviance explained."""
+"""Cells beside the trends: module scores, expression at offset 0 and in bins of pseudotime, and deviance explained."""
 
 from __future__ import annotations
 
@@ -8,23 +8,73 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
+from ..errors import UnknownNameError, counted, quoted
 from ..expression.sums.moments import weighted_products
-from ..lineage.lineage import Lineage
+from ..expression.sums.sums import column_moments
+from ..lineage.genes.expression import expression_of, gene_names, take
+from ..lineage.lineage import Lineage, Reader, check_anndata
 from ..models.mapping import by_gene
 from ..trends.pairing import families
 from ..trends.preparing import column_values
+from ..utils.matrices import dense
 from .result import FitResult
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def genes_by_scale(model: Any, lineage: Lineage) -> Iterator[tuple[bool | None, np.ndarray]]:
-    """Yield the columns of genes by what an offset does to their mean: it is added to it (True), or is its log (False).
+def moments(lineage: Lineage, genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each gene over all cells of the AnnData of a lineage, `(n_genes,)`."""
+    whole, columns = lineage.whole.matrix, lineage.whole.columns
+    position = dict(zip(lineage.genes, columns, strict=True))
+    matrix = take(whole, np.arange(whole.shape[0]), np.array([position[gene] for gene in genes], dtype=int))
+    means, squares = column_moments(matrix)
+    return means, np.sqrt(np.where(squares > 0, squares / matrix.shape[0], 0.0))
 
-    `None` = not known, or neither.
-    """
+
+def module_scores(result: FitResult, adata) -> np.ndarray:
+    """Return a score per cell and cluster, see :meth:`lineage_clust.TrendClusterer.transform`."""
+    check_anndata(adata)
+    if result.n_clusters == 0:
+        table, gate = result.gene_table, result.gate
+        reason = "no gene is in one. See gene_table_." if gate.passes(table).any() else gate.why_none(table)
+        raise ValueError(f"There is no cluster to score: {reason}")
+    return score(adata, result.genes, result.labels, result.gene_means, result.gene_stds, result.reader)
+
+
+def score(
+    adata, genes: list[str], labels: np.ndarray, means: np.ndarray, stds: np.ndarray, reader: Reader
+) -> np.ndarray:
+    """Return `(n_cells, n_clusters)` means of standardised expression; a gene without variance counts 0."""
+    assigned = np.flatnonzero(labels >= 0)
+    names = [genes[index] for index in assigned]
+    symbols = reader.gene_symbols
+    known = set(gene_names(adata, reader.use_raw and adata.raw is not None, symbols))
+    missing = [name for name in names if name not in known]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise UnknownNameError(
+            f"{len(missing)} of the {counted(len(names), 'clustered gene')} {verb} not in adata ({quoted(missing, 5)}). "
+            "transform needs the genes that were clustered in fit."
+        )
+    matrix = expression_of(adata, names, reader.layer, reader.use_raw, reader.memory_budget, symbols)
+    clusters = labels[assigned]
+    inverse = np.divide(1.0, stds[assigned], out=np.zeros(len(assigned)), where=stds[assigned] > 0)
+    inverse /= np.bincount(clusters)[clusters]
+    membership = np.zeros((len(assigned), clusters.max() + 1))
+    membership[np.arange(len(assigned)), clusters] = inverse
+    with np.errstate(invalid="ignore"):
+        product = matrix @ membership
+    if not np.isfinite(product.data if sparse.issparse(product) else product).all():
+        product = matrix @ sparse.csr_array(membership)  # 0 times NaN is NaN also in clusters without the gene
+    product = dense(product)
+    return product - means[assigned] @ membership
+
+
+def genes_by_scale(model: Any, lineage: Lineage) -> Iterator[tuple[bool | None, np.ndarray]]:
+    """Yield the columns of genes by what an offset is: added to their mean (True), its log (False), neither (`None`)."""
     if lineage.offset is None:
         yield None, np.arange(len(lineage.genes))
         return
@@ -35,11 +85,7 @@ def genes_by_scale(model: Any, lineage: Lineage) -> Iterator[tuple[bool | None, 
 
 
 def at_offset_zero(model: Any, lineage: Lineage) -> Lineage:
-    """Return a lineage whose cells in `whole` have the expression that is comparable with the trends.
-
-    Expression is divided by the exponential of the offset under a log link, and the offset is subtracted under the
-    identity link.
-    """
+    """Return a lineage whose cells in `whole` have the expression that they would have at offset 0, as the trends."""
     if lineage.offset is None:
         return lineage
     whole = lineage.whole
@@ -62,11 +108,7 @@ class Bins:
 
 
 def binned_cells(result: FitResult, adata: Any, genes: Sequence[str], n_bins: int) -> list[Bins]:
-    """Return the weighted mean expression of genes in bins of equal width, one object per lineage.
-
-    Counts with an offset under a log link are divided by the exponential of the offset, to be comparable with the trends,
-    which are those of a cell with offset 0; under the identity link the offset is subtracted.
-    """
+    """Return the weighted mean expression of genes at offset 0, as trends are, in bins of equal width, for each lineage."""
     found = []
     for lineage in result.of_cells(adata, genes):
         edges = np.linspace(lineage.start, lineage.end, n_bins + 1)

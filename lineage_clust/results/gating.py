@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from .result import FitResult
 
 NOTE = "not clustered: by chance, as many genes without a trend are as significant as those of its cluster"
+GATE_CONSTRAINTS: Constraints = {
+    "alpha": number("a number in (0, 1]", lambda value: 0 < value <= 1, or_none=True),
+    "min_deviance_explained": number("a share of at most 1", lambda value: value <= 1, or_none=True),
+    "min_range": number("a finite number of at least 0", lambda value: 0 <= value < np.inf, or_none=True),
+}
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,7 @@ class Gate:
             return f"none of {len(table)} trends reaches {' and '.join(asked)}. Look at gene_table_, or lower it."
         return (
             f"none of {len(table)} trends has a q-value below alpha={self.alpha}"
-            f"{' and is large enough' if small.any() else ''}. Look at gene_table_, or pass alpha=None to cluster all "
-            f"genes."
+            f"{' and is large enough' if small.any() else ''}. Look at gene_table_, or pass alpha=None to cluster all genes."
         )
 
 
@@ -96,24 +100,13 @@ def warn_of_unsuccessful(table: pd.DataFrame) -> None:
         )
 
 
-GATE_CONSTRAINTS: Constraints = {
-    "alpha": number("a number in (0, 1]", lambda value: 0 < value <= 1, or_none=True),
-    "min_deviance_explained": number("a share of at most 1", lambda value: value <= 1, or_none=True),
-    "min_range": number("a finite number of at least 0", lambda value: 0 <= value < np.inf, or_none=True),
-}
-"""Constraints on the thresholds of :class:`Gate`."""
-
-
 def in_clusters_by_chance(labels: np.ndarray, pvalues: np.ndarray, alpha: float) -> np.ndarray:
-    """Return which genes are in clusters that genes without a trend could form, `(n_genes,)`.
+    """Return which genes are in clusters that genes without a trend could form, `(n_genes,)`; -1 is no cluster.
 
     The false discovery rate bounds the proportion of genes without a trend among all that are selected. They may all have
     another shape than the others, and be a cluster of their own. If none of its genes, and of the tested genes in no cluster,
     had a trend, the number of these with a p-value of at most `p` would be binomial. A cluster is kept if, for any of its
     genes, as many would be as significant with a probability below `alpha`, divided by its number of genes (Bonferroni).
-
-    labels : `(n_genes,)` clusters, -1 = in none.
-    pvalues : `(n_genes,)`, NaN if not tested.
 
     >>> pvalues = np.array([1e-9, 1e-7, 2e-3, 0.5, 0.9])
     >>> in_clusters_by_chance(np.array([0, 0, 1, -1, -1]), pvalues, 0.01).tolist()

@@ -107,8 +107,7 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
 def own_labels(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a code from 0 for the cluster of each fitted row, -1 for none, and the sorted labels that are coded.
 
-    Labels of a pipeline are those of its last step; those of a mixture model are its predictions. Negative labels, NaN
-    and `None` mean that a row has no cluster.
+    Those of a pipeline are of its last step, those of a mixture model predictions; negative ones, NaN and `None` are none.
     """
     name = type(clusterer).__name__
     owner = clusterer[-1] if isinstance(clusterer, Pipeline) else clusterer

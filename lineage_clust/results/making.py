@@ -14,8 +14,8 @@ from ..clusterers import GraphClusterer
 from ..contracts.capabilities import fitted_value
 from ..contracts.slots import component_for, with_defaults
 from ..errors import counted
-from ..lineage.cells.offsets import AUTOMATIC, SIZE_FACTORS
-from ..lineage.genes.names import gene_ids
+from ..lineage.cells.covariates import AUTOMATIC, SIZE_FACTORS
+from ..lineage.genes.expression import gene_ids
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
 from ..lineage.mappings import by_gene_name
@@ -24,16 +24,15 @@ from ..lineage.weights.keys import check_distinct, distinct_names
 from ..models import GAM
 from ..models.mapping import check_entries
 from ..smoothers import BSplineSmoother
-from ..trends.gene_trends import GeneTrends
-from ..trends.lineage_fit import TrendFitter
+from ..trends.lineage_fit import GeneTrends, TrendFitter
 from ..trends.pairing import are_of_counts, families, resolve_pair
 from ..trends.preparing import check_callback
 from ..trends.trends import concatenate
 from ..utils.memory import check_points
 from ..utils.types import Names
+from .cells import moments
 from .gating import Gate, by_chance, warn_of_unsuccessful
 from .grouping import draws_for, genes_to_group, group
-from .module_scores import moments
 from .result import FitResult
 from .tables import cluster_means, deciding_table
 

@@ -12,16 +12,21 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import UnknownNameError
-from ..lineage.genes.names import FittedSymbols
+from ..lineage.genes.expression import FittedSymbols
 from ..lineage.lineage import Lineage, Reader, resolve_genes
-from ..trends.gene_trends import GeneTrends
-from ..trends.lineage_fit import FittedLineage, TrendFitter
+from ..trends.lineage_fit import FittedLineage, GeneTrends, TrendFitter
 from ..trends.trends import Trends, arranged_by_name
 from .gating import Gate
-from .leading import agreement, top_order
-from .naming import cluster_names
-from .tables import cluster_means, gene_table, order_clusters
-from .tabulating import OF_CLUSTERS, clustered_tree, confidence_of, table_of_tree, tabulate, tabulate_clusters
+from .tables import agreement, cluster_means, gene_table, order_clusters, top_order
+from .tabulating import (
+    OF_CLUSTERS,
+    cluster_names,
+    clustered_tree,
+    confidence_of,
+    table_of_tree,
+    tabulate,
+    tabulate_clusters,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -238,8 +243,7 @@ class FitResult:
     ) -> Lineage:
         """Return a fitted lineage of other cells within the fitted time range; `genes` are those with a trend by default.
 
-        With `to_fit`, trends are fitted to the cells: `genes` are checked and made unique first, and covariates are
-        read.
+        With `to_fit`, `genes` are checked and made unique first, and covariates are read.
         """
         genes = self.genes if genes is None else genes
         if to_fit:

@@ -1,4 +1,4 @@
-"""The tables of genes and clusters, and the means and the order of clusters."""
+"""The tables of genes and clusters, the rank of genes in them, and the means and the order of clusters."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..trends.shapes import peak_time, shapes
-from ..trends.trends import Trends, adjust, columns_of_each, names_along
-from .leading import MOST, top_genes
+from ..trends.trends import Trends, adjust, arranged_by_name, columns_of_each, names_along
 
 TIMES = ("peak", "onset", "half_max", "half_max_flank", "half_back")
 _LEADING = [
@@ -20,6 +19,8 @@ _LEVEL = 1 / 3  # relative to the largest range over lineages; smaller changes a
 _ALPHA = 0.05
 _MAJORITY = 0.5
 MIXED = "mixed"  # direction of a cluster whose genes share none
+MOST = 2 / 3  # proportion of genes that must share the direction of their cluster
+_N_TOP = 5
 
 
 def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) -> pd.DataFrame:
@@ -27,7 +28,7 @@ def gene_table(trends: Trends, uncertain: Sequence[pd.DataFrame] | None = None) 
 
     With several lineages, `changes_in` names those in which the range is at least a third of the largest and the p-value,
     if known, is below 0.05; the direction without suffix is the common direction in these, or "differs". `uncertain` has
-    intervals of the shapes for each lineage, see :func:`lineage_clust.trends.shape_intervals.uncertainty`.
+    intervals of the shapes for each lineage, see :func:`lineage_clust.trends.shapes.uncertainty`.
     """
     models = _of_models(trends)
     table = pd.concat([models, _shapes(trends, uncertain, models)], axis=1)
@@ -75,7 +76,7 @@ def _together(parts: dict, names: list, models: pd.DataFrame) -> pd.DataFrame:
     whole = pd.DataFrame(index=models.index)
     for column in (*TIMES, "direction", "amplitude"):
         whole[column] = np.array([parts[name][column].to_numpy() for name in names])[most, genes]
-    moves = moving_in(ranges) & each_significant_in(models, names)
+    moves = moving_in(ranges) & [~(_pvalues(models, name) >= _ALPHA) for name in names]
     ways = np.array([parts[name]["direction"].to_numpy() for name in names])
     differs = (moves & (ways != whole["direction"].to_numpy())).any(axis=0)
     whole["direction"] = np.where(differs, "differs", whole["direction"].to_numpy())
@@ -94,10 +95,9 @@ def cluster_means(scaled: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def order_clusters(
     labels: np.ndarray, scaled: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Renumber clusters by the time at which the mean of their scaled trends peaks; ties by its centre of mass.
+    """Renumber clusters by the time at which the mean of their scaled trends peaks, see :func:`time_order`.
 
-    Return the new labels, `(n_genes,)`, 0 for the earliest, -1 = not assigned, and the old label of each new one. With
-    several lineages, the one in which the mean trend has the largest range is used.
+    Return the new labels, `(n_genes,)`, 0 for the earliest, -1 = not assigned, and the old label of each new one.
     """
     old = np.unique(labels[labels >= 0])
     if len(old) == 0:
@@ -111,10 +111,7 @@ def order_clusters(
 
 
 def time_order(means: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None) -> np.ndarray:
-    """Return the order of mean trends `(n_clusters, n_points)` by the time of their peak; ties by their centre of mass.
-
-    With several lineages, the times are those of the lineage in which the trend has the largest range.
-    """
+    """Return the order of mean trends by the time of their peak where their range is largest; ties by centre of mass."""
     parts = [(means[:, columns], grid[columns]) for columns in columns_of_each(grid_lineage).values()]
     spans, clusters = np.array([np.ptp(part, axis=1) for part, _ in parts]), np.arange(len(means))
     most = np.argmax(spans >= spans.max(axis=0) * (1 - 1e-6), axis=0)  # the first of those that rounding tells apart
@@ -140,11 +137,6 @@ def significant_in(rows: pd.DataFrame, name: object) -> bool:
     pvalue = _pvalues(rows, name)
     known = np.isfinite(pvalue)
     return not known.any() or bool((pvalue[known] < _ALPHA).mean() > _MAJORITY)
-
-
-def each_significant_in(genes: pd.DataFrame, names: Sequence) -> np.ndarray:
-    """Return which genes have a p-value below 0.05, or none, in each lineage, `(n_lineages, n_genes)`."""
-    return np.array([~(_pvalues(genes, name) >= _ALPHA) for name in names]).reshape(len(names), len(genes))
 
 
 def changes_in(names: Sequence, moves: np.ndarray) -> list[str]:
@@ -263,3 +255,57 @@ def _of_lineages(
         part["amplitude"] = np.array([rows[f"amplitude_{name}"].median() for rows in members], dtype=float)
         of_each.append(part.add_suffix(f"_{name}"))
     return whole, pd.concat(of_each, axis=1)
+
+
+def agreement(
+    scaled: np.ndarray, labels: np.ndarray, centers: np.ndarray, grid_lineage: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the Pearson correlation of each trend with the mean trend of its cluster, `(n_genes,)`.
+
+    It is NaN for genes without a cluster (negative label), and 0 if either trend is constant.
+    """
+    found, there = np.full(len(labels), np.nan), labels >= 0
+    if not there.any():
+        return found
+    rows, means = (arranged_by_name(values, grid_lineage) for values in (scaled[there], centers[labels[there]]))
+    rows, means = (values - values.mean(axis=1, keepdims=True) for values in (rows, means))
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(means, axis=1)
+    products = np.einsum("ij,ij->i", rows, means)
+    found[there] = np.divide(products, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+    return found
+
+
+def top_order(genes: pd.DataFrame) -> np.ndarray:
+    """Return distinct scores `(n_genes,)` by which the genes of a cluster are ranked; the largest is first.
+
+    Genes with the direction of their cluster come first, if two thirds of its genes share one. Genes are then ranked by
+    the proportion of their deviance that the mean trend of their cluster explains: the proportion explained by their
+    own trend times the squared correlation of the two trends (`agreement`, if it is known). Ties are broken by name.
+    """
+    strength = genes["deviance_explained"].to_numpy(dtype=float)
+    strength = np.nan_to_num(strength) if np.isfinite(strength).any() else np.ones(len(genes))
+    if "agreement" in genes:
+        fit = genes["agreement"].to_numpy(dtype=float)
+        strength = strength * np.where(np.isnan(fit), 1.0, np.maximum(fit, 0.0) ** 2)
+    first = np.lexsort((genes.index.astype(str).to_numpy(dtype=str), -strength.round(12), _astray(genes)))
+    found = np.empty(len(genes))
+    found[first] = np.arange(len(genes), 0, -1)
+    return found
+
+
+def _astray(genes: pd.DataFrame) -> np.ndarray:
+    """Return which genes differ in direction from most of their cluster."""
+    astray = np.zeros(len(genes), dtype=bool)
+    if "cluster" not in genes or "direction" not in genes:
+        return astray
+    ways = genes["direction"].to_numpy(dtype=object)
+    for rows in genes.groupby("cluster").indices.values():
+        share = pd.Series(ways[rows]).value_counts(normalize=True)
+        if share.iloc[0] >= MOST:
+            astray[rows] = ways[rows] != share.index[0]
+    return astray
+
+
+def top_genes(rows: pd.DataFrame, n: int = _N_TOP) -> list[str]:
+    """Return the first `n` genes of a cluster, see `top_order`."""
+    return [str(gene) for gene in rows.index[np.argsort(-top_order(rows))][:n]]

@@ -24,8 +24,7 @@ from ..utils.atomic import beside, naming, removed_on_failure, replace_all, targ
 from ..utils.checking import as_path, as_vector, check_seed, check_share, shortened
 from ..utils.constraints import is_real
 from ..utils.types import Seed
-from .dispersion import estimate_dispersion
-from .splitting import Splitter, canonical, check_counts
+from .splitting import Splitter, canonical, check_counts, estimate_dispersion
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -94,7 +93,7 @@ def thin_counts(
     Notes
     -----
     For the split see :class:`lineage_clust.thinning.splitting.Splitter`, for the estimate of the dispersion see
-    :func:`lineage_clust.thinning.dispersion.estimate_dispersion`. The parts still share the depth of each cell. Logs of
+    :func:`lineage_clust.thinning.splitting.estimate_dispersion`. The parts still share the depth of each cell. Logs of
     normalised counts depend on depth if counts are low, and so does their first principal component: test counts
     with ``GAM("negative_binomial")`` and size factors, or use the log of the total as a covariate. For figures, see the
     page "The same genes twice" of the documentation.
@@ -205,10 +204,7 @@ def _dispersion(adata: AnnData, matrix: Any, dispersion: Any, generator: np.rand
 
 
 def some_rows(matrix: Any, generator: np.random.RandomState, most: int = _MOST_CELLS) -> sparse.csr_matrix:
-    """Return the counts of a random sample of cells as CSR.
-
-    raises ValueError : If a value is not a count.
-    """
+    """Return the counts of a random sample of cells as CSR; raise a ValueError if a value is not a count."""
     n_cells = matrix.shape[0]
     rows = np.sort(generator.choice(n_cells, most, replace=False)) if n_cells > most else slice(None)
     block = matrix[rows]

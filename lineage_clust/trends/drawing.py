@@ -15,10 +15,10 @@ from ..errors import LineageClustWarning
 from ..expression.storage.blocks import BlockedExpression
 from ..lineage.lineage import Lineage
 from ..utils.threads import in_threads
-from .calling import draws_of
 from .lineage_fit import FittedLineage
+from .pairing import draws_of
 from .preparing import column_values
-from .shape_intervals import uncertainty
+from .shapes import uncertainty
 from .trends import Trends, arranged_by_name, seed_of
 
 MOST_DRAWS = 40
@@ -38,10 +38,7 @@ def posterior_draws(
     n_draws: int = MOST_DRAWS,
     random_state: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Yield posterior samples of the trends of some genes, `(n_genes, n_points)`, with lineages concatenated.
-
-    Samples do not depend on the order of genes or lineages.
-    """
+    """Yield posterior samples of trends, `(n_genes, n_points)`, with lineages concatenated, independent of their order."""
     blocks, first = [], 0
     for fit in fits:
         seed = random_state if len(fits) == 1 else seed_of(random_state, fit.name)
@@ -89,10 +86,7 @@ def half_sample_draws(
 def scaled(
     draws: Iterator[np.ndarray], trends: Trends, genes: Sequence[str], scale: object, *, by_name: bool = True
 ) -> Iterator[np.ndarray]:
-    """Yield samples of trends scaled by :meth:`lineage_clust.Trends.scaled`.
-
-    With `by_name`, lineages are sorted by name, as in the input of the clusterer.
-    """
+    """Yield samples scaled by :meth:`.Trends.scaled`; with `by_name`, lineages are sorted by name, as for the clusterer."""
     for values in draws:
         drawn = Trends(values, trends.grid, list(genes), grid_lineage=trends.grid_lineage)
         values = drawn.scaled(scale)
@@ -100,10 +94,9 @@ def scaled(
 
 
 def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str]) -> list[pd.DataFrame]:
-    """Return intervals of the shapes of the trends for each lineage, one row per gene.
+    """Return intervals of the shapes of the trends for each lineage, one row per gene, see :func:`.uncertainty`.
 
-    See :func:`lineage_clust.trends.shape_intervals.uncertainty`. Genes are sampled in blocks, sorted by name, so that results
-    do not depend on their order.
+    Genes are sampled in blocks, sorted by name, so that results do not depend on their order.
     """
     n_values = _N_SHAPE_DRAWS * len(genes) * sum(len(fit.trends.grid) for fit in fits)
     n_blocks = min(len(genes), 1 + n_values // _BLOCK)

@@ -13,14 +13,13 @@ from numpy.typing import ArrayLike
 
 from ..lineage.lineage import Lineage
 from ..lineage.time.time_range import find_time_range
-from ..lineage.weights.values import check_members, clip_weights
+from ..lineage.weights.source import check_members, clip_weights
 from ..utils.atomic import write_whole
 from ..utils.checking import as_path, as_vector, check_number, check_share
 from ..utils.memory import check_points
 from ..utils.types import TimeRange, WeightThreshold
-from .calling import predict_model
 from .group_fit import GroupFit, fit_group, slope_with_interval
-from .pairing import resolve_pair
+from .pairing import predict_model, resolve_pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,9 +126,8 @@ class GeneTrend:
         """
         if self.x_all is None or self.y_all is None or self.w_all is None:
             raise ValueError(
-                f"The trend of {self.gene!r} has no cells and cannot be prepared. Get it from "
-                "TrendClusterer.gene_trends(adata), which includes the cells, or create one: GeneTrend(gene, lineage, "
-                "x_all, y_all, w_all)."
+                f"The trend of {self.gene!r} has no cells and cannot be prepared. Get it from TrendClusterer.gene_trends("
+                "adata), which includes the cells, or create one: GeneTrend(gene, lineage, x_all, y_all, w_all)."
             )
         check_number("filter_cells", filter_cells, or_none=True)
         check_points(n_points)
@@ -287,7 +285,6 @@ class GeneTrend:
         return trend
 
     def _adopt(self, group: GroupFit, column: int) -> None:
-        """Use the fit of a group of genes."""
         self._group, self._column = group.of_gene(column)
         self._asked, self.x_test, self.y_test = group.asked, group.grid, self._group.values[0]
         self.conf_int = self.confidence_interval()

@@ -28,7 +28,9 @@ from ..lineage.lineage import Lineage
 from ..models.gam import GAM
 from ..models.notes import explains_nothing, joined, spread_of
 from ..models.regressor import RegressorModel
-from .calling import (
+from .pairing import (
+    PASSTHROUGH,
+    adapt,
     draws_of,
     expression_for,
     failures_of,
@@ -40,7 +42,6 @@ from .calling import (
     reported,
     takes,
 )
-from .pairing import PASSTHROUGH, adapt
 from .pooling import are_same, attenuation, fit_time_draws
 
 _COLUMNS = {
@@ -160,10 +161,7 @@ def failed_group(genes, grid, reasons, smoother, model, n_covariates=0, asked=(N
 
 
 def fixed_basis(fitted, smoother):
-    """Return a smoother that keeps the fitted basis when it is fitted to other cells.
-
-    Knots, landmarks and similar quantities are then those of the first fit.
-    """
+    """Return a smoother that keeps the fitted basis, such as its knots, when it is fitted to other cells."""
     known = not isinstance(fitted, str) and not is_mapping(fitted) and has_method(fitted, "transform")
     return FrozenEstimator(fitted) if known and is_fitted(fitted) else smoother
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from ..expression.storage.blocks import BlockedExpression
 from ..utils.matrices import dense
-from .calling import readable_by
+from .pairing import readable_by
 
 _SAME = 1e-12  # relative to the range; draws that differ less are equal
 _MOST_CELLS = 100_000  # maximum number of cells on which draws are compared

@@ -1,4 +1,4 @@
-"""Compiled loop for shape statistics of many samples of trends, see `shape_intervals.py`."""
+"""Compiled loop for shape statistics of many samples of trends, see `shapes.py`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def measure(
     """Compute shape statistics from samples `(n_draws, n_genes, n_points)` of trends `(n_genes, n_points)`.
 
     Writes the directions of the trends to `own` `(n_genes,)`; directions, peaks (as grid points) and ranges of the
-    samples (two as in `shape_intervals`, and plain) to `ways`, `peak`, `least`, `most` and `spans` `(n_draws, n_genes)`; and,
+    samples (two as in `uncertainty`, and plain) to `ways`, `peak`, `least`, `most` and `spans` `(n_draws, n_genes)`; and,
     as `(n_genes, n_points)`, the largest distance from the start up to each point, minus the fraction `onset` of the
     range and corrected for bias, to `risen`, its standard deviation to `risen_sd`, the mean square of the error of the
     distance to `moved`, and its mean product with the error of the range to `along`.

@@ -219,11 +219,8 @@ class Trends:
 def concatenate(parts: Sequence[Trends], names: Sequence[str]) -> Trends:
     """Concatenate the trends of several lineages, for the genes that have a trend in each of them.
 
-    Columns of the tables get the lineage's name as suffix; `pvalue` combines the lineages. Only the order of columns
-    depends on the order of the lineages.
-
-    P-values of lineages that share cells are dependent; the Cauchy combination allows for it, see
-    :func:`lineage_clust.utils.combining.cauchy_combination`.
+    Columns of the tables get the lineage's name as suffix, and only their order is that of the lineages. `pvalue` is
+    their Cauchy combination, which allows for the dependence of lineages that share cells.
     """
     failed: dict[str, str] = {}
     by_name = sorted(names, key=str)

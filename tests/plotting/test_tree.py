@@ -11,7 +11,7 @@ from lineage_clust import TrendClusterer, datasets
 from lineage_clust.clusterers.tree import ClusterTree
 from lineage_clust.plotting import cluster_colors
 from lineage_clust.plotting.parts.dendrogram import dendrogram_of, lay_out, upper_nodes
-from lineage_clust.results.naming import nodes_of
+from lineage_clust.results.tabulating import nodes_of
 
 
 @st.composite

@@ -12,6 +12,7 @@ import lineage_clust as lc
 from lineage_clust import TrendClusterer, UnknownNameError
 from lineage_clust.clusterers import GraphClusterer
 from lineage_clust.lineage.annotations import read_annotations
+from lineage_clust.lineage.lineage import Reader
 from lineage_clust.plotting import cluster_colors, lineage_colors
 from lineage_clust.plotting.heatmap.heatmap import row_order
 from lineage_clust.plotting.parts import strips
@@ -104,7 +105,7 @@ def test_heatmap_says_what_its_colours_show(cells, scale, cmap, label):
 
 
 def test_a_numeric_covariate_has_one_scale_for_all_lineages(joint, cells, monkeypatch):
-    annotations, smoothed = read_annotations(cells, "palantir_pseudotime", ["A", "B"]), []
+    annotations, smoothed = read_annotations(cells, "palantir_pseudotime", ["A", "B"], Reader()), []
     monkeypatch.setattr(strips, "smooth_along", lambda *cells: smoothed.append(1) or smooth_along(*cells))
     (strip,) = covariate_strips(annotations, joint.pseudotime_, joint.grid_lineage_)
     assert len(smoothed) == 2  # once per lineage

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage_clust.results.leading import agreement, top_genes, top_order
+from lineage_clust.results.tables import agreement, top_genes, top_order
 
 GRID = np.linspace(0, 1, 30)
 

@@ -5,7 +5,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lineage_clust.errors import UnknownNameError
 from lineage_clust.lineage.lineage import Reader
-from lineage_clust.results.module_scores import moments, score
+from lineage_clust.results.cells import moments, score
 
 from ..fits import dense
 

@@ -8,8 +8,8 @@ from sklearn.cluster import KMeans
 
 from lineage_clust import GraphClusterer, TrendClusterer, datasets
 from lineage_clust.clusterers.tree import ClusterTree
-from lineage_clust.results.naming import cluster_names, names_of_genes, node_names, nodes_of, union_name
 from lineage_clust.results.tables import order_clusters
+from lineage_clust.results.tabulating import cluster_names, names_of_genes, node_names, nodes_of, union_name
 
 
 @st.composite

@@ -10,8 +10,8 @@ from sklearn.exceptions import NotFittedError
 import lineage_clust as lc
 from lineage_clust.io import exports, gene_lists
 from lineage_clust.plotting import views
-from lineage_clust.results.attributes import FittedAttributes, FromResult
 from lineage_clust.results.result import FitResult, result_of
+from lineage_clust.settings import FittedAttributes, FromResult
 
 TREND_CLUSTERER = lc.TrendClusterer(clusterer=lc.GraphClusterer(resolution=0.5), n_points=30, random_state=0)
 

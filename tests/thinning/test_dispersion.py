@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from lineage_clust.datasets import simulate_lineage
-from lineage_clust.thinning.dispersion import estimate_dispersion
+from lineage_clust.thinning.splitting import estimate_dispersion
 
 
 def estimated(counts):

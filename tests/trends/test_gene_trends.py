@@ -7,7 +7,7 @@ import pytest
 
 from lineage_clust import GAM, TrendClusterer, UnknownNameError
 from lineage_clust.trends.gene_trend import FailedTrend, GeneTrend
-from lineage_clust.trends.gene_trends import GeneTrends
+from lineage_clust.trends.lineage_fit import GeneTrends
 
 from ..fits import QUICK
 

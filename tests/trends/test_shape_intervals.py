@@ -10,9 +10,8 @@ from scipy.special import expit
 
 from lineage_clust.models import GAM
 from lineage_clust.smoothers import BSplineSmoother
-from lineage_clust.trends import shape_intervals as module
-from lineage_clust.trends.shape_intervals import uncertainty
-from lineage_clust.trends.shapes import shapes
+from lineage_clust.trends import shapes as module
+from lineage_clust.trends.shapes import shapes, uncertainty
 
 T = np.linspace(0, 1, 101)
 BUMP = np.exp(-0.5 * ((T - 0.5) / 0.12) ** 2)

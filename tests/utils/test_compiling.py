@@ -24,8 +24,8 @@ def test_a_numba_that_is_missing_or_refuses_numpy_is_done_without(tmp_path, mess
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from lineage_clust.utils.compiling import can_compile\n"
         "from lineage_clust.expression.sums import fused, sum_loops\n"
-        "from lineage_clust.trends import shape_loops, shape_intervals\n"
-        "print(can_compile(), fused.load_compiled(), shape_intervals.load_compiled())"
+        "from lineage_clust.trends import shape_loops, shapes\n"
+        "print(can_compile(), fused.load_compiled(), shapes.load_compiled())"
     )
     out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False", "None", "None"]

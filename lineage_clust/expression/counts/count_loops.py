@@ -20,25 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils.compiling import compiled
-from .bins import (
-    LARGEST,
-    LEAST,
-    LEAST_LOSS,
-    MOST,
-    MOST_SCALED,
-    N_NONZERO,
-    N_NOT_COUNTS,
-    N_SMALL,
-    NONZERO_WEIGHT,
-    OFFSET_SUM,
-    PER_OCTAVE,
-    SCALED_SQUARES,
-    SCALED_SUM,
-    SQUARES,
-    SUM,
-    TOTAL,
-    TOTAL_SQUARES,
-)
+from . import bins
 
 _FEWEST = 32  # most values are less
 _N_LINEAR, _N_OTHER = 4, 8  # sums and extremes other than the sums at the nodes
@@ -66,8 +48,8 @@ def tabulate_rows(
             if of_all:
                 for at in range(first, last):
                     value = np.float64(data[at])
-                    statistics[indices[at], TOTAL] += value
-                    statistics[indices[at], TOTAL_SQUARES] += value * value
+                    statistics[indices[at], bins.TOTAL] += value
+                    statistics[indices[at], bins.TOTAL_SQUARES] += value * value
             continue
         if starts[line] != start:
             put(held, width, start, table)
@@ -87,23 +69,23 @@ def tabulate_rows(
     put(sums_of_squares, width, start, squares)
     for gene in range(n_genes):
         own, others, few = held[gene, width:], held[gene, n_linear:], held[gene, n_linear + _N_OTHER :]
-        statistics[gene, SUM] += own[0]
-        statistics[gene, SCALED_SUM] += own[1]
-        statistics[gene, OFFSET_SUM] += own[2]
-        statistics[gene, SCALED_SQUARES] += others[0]
-        statistics[gene, N_NONZERO] += others[2]
-        statistics[gene, LEAST_LOSS] += others[4]
+        statistics[gene, bins.SUM] += own[0]
+        statistics[gene, bins.SCALED_SUM] += own[1]
+        statistics[gene, bins.OFFSET_SUM] += own[2]
+        statistics[gene, bins.SCALED_SQUARES] += others[0]
+        statistics[gene, bins.N_NONZERO] += others[2]
+        statistics[gene, bins.LEAST_LOSS] += others[4]
         if of_all:
-            statistics[gene, TOTAL] += own[3]
-            statistics[gene, TOTAL_SQUARES] += others[1]
+            statistics[gene, bins.TOTAL] += own[3]
+            statistics[gene, bins.TOTAL_SQUARES] += others[1]
         for value in range(1, _FEWEST):
             if few[value] != 0.0:
                 others[3] += few[value] * value * value
                 others[5], others[6] = min(others[5], value), max(others[6], value)
                 histogram[gene, value] += few[value]
                 few[0] += few[value]
-        statistics[gene, SQUARES] += others[3]
-        statistics[gene, NONZERO_WEIGHT] += few[0]
+        statistics[gene, bins.SQUARES] += others[3]
+        statistics[gene, bins.NONZERO_WEIGHT] += few[0]
         extremes[gene] = others[5:8]
 
 
@@ -167,8 +149,8 @@ def tabulate_columns(
         for at in range(indptr[gene], indptr[gene + 1]):
             line, value = lines[indices[at]], np.float64(data[at])
             if of_all:
-                statistics[gene, TOTAL] += value
-                statistics[gene, TOTAL_SQUARES] += value * value
+                statistics[gene, bins.TOTAL] += value
+                statistics[gene, bins.TOTAL_SQUARES] += value * value
             if line < 0:
                 continue
             start, weight = np.uintp(starts[line]), weights[line]
@@ -189,18 +171,18 @@ def tabulate_columns(
 def take_note(value, least, weight, unit, offset, statistics, extremes, gene):
     """Add one value to the statistics and extremes of its gene."""
     weighted, scaled = weight * value, value * unit
-    statistics[gene, SUM] += weighted
-    statistics[gene, SQUARES] += weighted * value
-    statistics[gene, SCALED_SUM] += weight * scaled
-    statistics[gene, SCALED_SQUARES] += weight * scaled * scaled
+    statistics[gene, bins.SUM] += weighted
+    statistics[gene, bins.SQUARES] += weighted * value
+    statistics[gene, bins.SCALED_SUM] += weight * scaled
+    statistics[gene, bins.SCALED_SQUARES] += weight * scaled * scaled
     found = 1.0 if value != 0.0 else 0.0
-    statistics[gene, N_NONZERO] += found
-    statistics[gene, NONZERO_WEIGHT] += weight * found
-    statistics[gene, LEAST_LOSS] += weight * least
-    statistics[gene, OFFSET_SUM] += weighted * offset
-    extremes[gene, LEAST] = min(extremes[gene, LEAST], value)
-    extremes[gene, MOST] = max(extremes[gene, MOST], value)
-    extremes[gene, MOST_SCALED] = max(extremes[gene, MOST_SCALED], scaled)
+    statistics[gene, bins.N_NONZERO] += found
+    statistics[gene, bins.NONZERO_WEIGHT] += weight * found
+    statistics[gene, bins.LEAST_LOSS] += weight * least
+    statistics[gene, bins.OFFSET_SUM] += weighted * offset
+    extremes[gene, bins.LEAST] = min(extremes[gene, bins.LEAST], value)
+    extremes[gene, bins.MOST] = max(extremes[gene, bins.MOST], value)
+    extremes[gene, bins.MOST_SCALED] = max(extremes[gene, bins.MOST_SCALED], scaled)
 
 
 @compiled
@@ -210,21 +192,21 @@ def count(value, weight, histogram, statistics, gene):
     Above `N_SMALL`, nodes are equally spaced on a logarithmic scale. A value is distributed over the four nearest nodes
     by the weights of cubic interpolation, which preserves sums over the values of any smooth function of the logarithm.
     """
-    if 0.0 < value < N_SMALL:
+    if 0.0 < value < bins.N_SMALL:
         small = np.int32(value)
         if np.float64(small) == value:
             histogram[gene, np.uintp(small)] += weight
             return
-    if not 0.0 < value < LARGEST or value != np.floor(value):
-        statistics[gene, N_NOT_COUNTS] += 1.0
+    if not 0.0 < value < bins.LARGEST or value != np.floor(value):
+        statistics[gene, bins.N_NOT_COUNTS] += 1.0
         return
-    x = PER_OCTAVE * np.log2(value / N_SMALL)
+    x = bins.PER_OCTAVE * np.log2(value / bins.N_SMALL)
     first = max(int(x) - 1, 0)
     x -= first
-    histogram[gene, N_SMALL + first] += weight * (x - 1) * (x - 2) * (x - 3) / -6
-    histogram[gene, N_SMALL + first + 1] += weight * x * (x - 2) * (x - 3) / 2
-    histogram[gene, N_SMALL + first + 2] += weight * x * (x - 1) * (x - 3) / -2
-    histogram[gene, N_SMALL + first + 3] += weight * x * (x - 1) * (x - 2) / 6
+    histogram[gene, bins.N_SMALL + first] += weight * (x - 1) * (x - 2) * (x - 3) / -6
+    histogram[gene, bins.N_SMALL + first + 1] += weight * x * (x - 2) * (x - 3) / 2
+    histogram[gene, bins.N_SMALL + first + 2] += weight * x * (x - 1) * (x - 3) / -2
+    histogram[gene, bins.N_SMALL + first + 3] += weight * x * (x - 1) * (x - 2) / 6
 
 
 @compiled

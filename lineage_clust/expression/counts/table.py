@@ -88,8 +88,7 @@ class Shares:
 class Wanted:
     """Which statistics of the genes to compute in addition to their sums: sums of squares, a histogram of values.
 
-    least_loss : Function that returns the minimum loss of each value, or `None`. It must be picklable if dask uses
-        other processes.
+    least_loss : Function that returns the minimum loss of each value, or `None`; picklable, for dask in other processes.
     compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few values.
     """
 

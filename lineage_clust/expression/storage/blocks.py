@@ -1,21 +1,24 @@
-"""Expression with lazy selection of cells and genes, which is read block by block."""
+"""Expression with lazy selection of cells and genes, which is read block by block within a memory budget."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from copy import copy
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ...utils.matrices import dense
-from .memory_budget import parse_budget, readable
-from .sources import is_sparse, parts
+from .sources import is_sparse, nbytes, parts
 from .tasks import MOST_THREADS, Where, in_order, merged
 
 _BYTES_A_VALUE = 32  # stored value, double-precision copy and index
 MOST_VALUES = 2**21  # larger blocks would not fit into the cache
+DEFAULT_BUDGET = 256 * 10**6
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 class BlockedExpression:
@@ -69,11 +72,6 @@ class BlockedExpression:
         """Positions of the selected cells and genes in the stored matrix; `None` = all, in order."""
         return self._cells, self._genes
 
-    @property
-    def has_all_cells(self) -> bool:
-        """Whether all cells of the stored matrix are selected, in order."""
-        return self._cells is None
-
     def __getitem__(self, key) -> BlockedExpression:
         keys = key if isinstance(key, tuple) else (key, slice(None))
         other = copy(self)
@@ -95,18 +93,15 @@ class BlockedExpression:
         return product
 
     def head(self, n_values: int) -> tuple:
-        """Return `(cells, block)` of the first part with selected cells and genes, at most about `n_values` values.
-
-        `cells` are positions within the selection; the block is as stored. No other part is read.
-        """
+        """Return `(cells, block)` of the first part of the selection, with at most about `n_values` values, as stored."""
         step = next(self._steps(min(n_values, self._values_a_block())))
-        ((where, block),) = in_order([step], _as_stored, _nothing)
+        ((where, block),) = in_order([step], _as_stored)
         return where.cells, block
 
     def cell_totals(self) -> np.ndarray:
         """Return the total of the finite values of each cell over genes, `(n_cells,)`, in one pass."""
         totals = np.zeros(self.shape[0])
-        for where, part in in_order(self._plan(), _row_sums, _nothing):
+        for where, part in in_order(self._plan(), _row_sums):
             totals[where.cells] += part
         return totals
 
@@ -115,11 +110,8 @@ class BlockedExpression:
         return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
     def blocks(self) -> Iterator[tuple]:
-        """Yield `(cells, genes, block)` of the selection as float64, in one pass.
-
-        `cells` and `genes` are positions within the selection: slices, or arrays if a block is not contiguous.
-        """
-        for where, block in in_order(self._plan(), _in_double, _nothing):
+        """Yield `(cells, genes, block)` of the selection as float64 in one pass, with positions within the selection."""
+        for where, block in in_order(self._plan(), _in_double):
             yield where.cells, where.genes, block
 
     def reduce(self, function: Callable, arguments: Callable, all_cells: bool = True) -> list[tuple]:
@@ -130,8 +122,7 @@ class BlockedExpression:
             picklable if dask uses other processes.
         arguments : `arguments(cells) -> tuple`, of the positions of the block's cells within the selection.
         all_cells : Whether to read blocks without selected cells as well.
-        returns : list of (genes, result). One entry per range of columns that are stored together; results are added by
-            `result.merge(other)`.
+        returns : `(genes, result)` for each range of columns that are stored together, added by `result.merge(other)`.
         """
         return merged(self._plan(all_cells), function, lambda where: arguments(where.cells))
 
@@ -143,10 +134,7 @@ class BlockedExpression:
         return self._loaded(self.memory_budget)
 
     def gene_parts(self, counts: np.ndarray) -> Iterator[tuple[slice, object]]:
-        """Yield `(genes, matrix)` for consecutive genes that fit into the memory budget, in one pass each, as CSC or array.
-
-        `counts` `(n_genes,)` is the number of nonzero values of each gene.
-        """
+        """Yield `(genes, matrix)` of consecutive genes, with `counts` of nonzero values, that fit into the memory budget."""
         # the blocks, the matrix assembled from them and its CSC form are in memory at the same time
         sizes = 40.0 * counts if is_sparse(self.stored) else np.full(self.shape[1], 24.0 * self.shape[0])
         first, held = 0, 0.0
@@ -199,8 +187,7 @@ class BlockedExpression:
         return list(self._steps(self._values_a_block(), unchosen))
 
     def _values_a_block(self) -> int:
-        n_values = self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2))
-        return int(np.clip(n_values, 1, MOST_VALUES))
+        return int(np.clip(self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2)), 1, MOST_VALUES))
 
     def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
         chosen = zip((self._cells, self._genes), self._stored_shape, strict=True)
@@ -217,7 +204,7 @@ class BlockedExpression:
             matrix = self.stored if self._cells is None else self.stored[self._cells]
             return matrix if self._genes is None else matrix[:, self._genes]
         pieces, held = [], 0
-        for where, block in in_order(self._plan(), _as_stored, _nothing):
+        for where, block in in_order(self._plan(), _as_stored):
             held += nbytes(block)
             if held > limit:
                 raise MemoryError(self._too_large())
@@ -226,10 +213,6 @@ class BlockedExpression:
 
     def __repr__(self) -> str:
         return f"BlockedExpression[{self.shape[0]} cells x {self.shape[1]} genes, {type(self.stored).__name__}]"
-
-
-def _nothing(where: Where) -> tuple:
-    return ()
 
 
 def _as_stored(block, kept):
@@ -299,11 +282,6 @@ def inside(positions: np.ndarray | None, lines: slice) -> tuple:
     return which, own
 
 
-def nbytes(block) -> int:
-    """Return the size of a block in bytes."""
-    return block.data.nbytes + block.indices.nbytes + block.indptr.nbytes if sparse.issparse(block) else block.nbytes
-
-
 def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
     """Assemble blocks to a matrix with one row per selected cell and one column per selected gene."""
     if not pieces or not sparse.issparse(pieces[0][1]):
@@ -335,3 +313,24 @@ def _scattered(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
         values.append(block.data)
     positions = (np.concatenate(rows), np.concatenate(columns))
     return sparse.csr_array((np.concatenate(values), positions), shape=shape, dtype=dtype)
+
+
+def parse_budget(budget: object, name: str = "memory_budget") -> int:
+    """Return a memory budget in bytes, given as bytes, a string such as "500MB" or "2GiB", or `None` = 256 MB."""
+    if budget is None:
+        return DEFAULT_BUDGET
+    number = budget
+    if isinstance(budget, str):
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([KMGT]I?)?B?\s*", budget, flags=re.IGNORECASE)
+        number = float(match[1]) * _UNITS[(match[2] or "").upper()] if match else None
+    if isinstance(number, (bool, np.bool_)) or not isinstance(number, Real) or not 1 <= number < np.inf:
+        raise ValueError(f"{name} must be bytes, a string such as '500MB', or None; got {budget!r}.")
+    return int(number)
+
+
+def readable(n_bytes: float) -> str:
+    """Return a number of bytes with its unit."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes:.0f} bytes"

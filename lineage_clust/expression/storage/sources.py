@@ -45,67 +45,58 @@ def is_sparse(matrix: object) -> bool:
 
 
 def nbytes(matrix: Any) -> int:
-    """Return the size in bytes of a stored matrix when loaded in its storage format."""
+    """Return the size in bytes of a matrix, when it is loaded as it is stored."""
+    if sparse.issparse(matrix):
+        return matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
     if _in_sparse_file(matrix):
         data, indices = matrix.group["data"], matrix.group["indices"]
         return data.shape[0] * (data.dtype.itemsize + indices.dtype.itemsize)
     return int(np.prod(matrix.shape)) * matrix.dtype.itemsize
 
 
-def parts(matrix: object, n_values: int) -> Iterator[Part]:
+def parts(matrix: Any, n_values: int) -> Iterator[Part]:
     """Yield the parts of a matrix, stored or CSR or CSC in memory, in order, with at most about `n_values` values each.
 
-    CSR and dense matrices are split along the cells, CSC matrices along the genes. The parts of a dask array are its
-    chunks.
+    CSR and dense matrices are split along the cells, CSC matrices along the genes, and dask arrays at their chunks.
     """
     if _is_closed(matrix):
         raise ValueError(_CLOSED)
     if sparse.issparse(matrix):
-        return _memory_parts(matrix, n_values)
+        return _sparse_parts(matrix, matrix.indptr, n_values, lambda *part: partial(_view, matrix, *part))
     if in_dask(matrix):
         return _dask_parts(matrix)
     if _in_sparse_file(matrix):
-        return _sparse_parts(matrix, n_values)
+        data, indices = matrix.group["data"], matrix.group["indices"]
+        indptr = np.asarray(matrix.group["indptr"][...], dtype=np.int64)
+        return _sparse_parts(
+            matrix, indptr, n_values, lambda *part: _Load(data, partial(_from_file, data, indices, *part))
+        )
     return _dense_parts(matrix, n_values)
 
 
-def _memory_parts(matrix, n_values: int) -> Iterator[Part]:
+def _sparse_parts(matrix, indptr: np.ndarray, n_values: int, load: Callable) -> Iterator[Part]:
+    """Yield the parts of a CSR or CSC matrix; `load(kind, inside, indptr, shape)` returns how one is read."""
     n_cells, n_genes = matrix.shape
     by_rows = matrix.format == "csr"
     kind = sparse.csr_array if by_rows else sparse.csc_array
-
-    def part_of(first: int, last: int):
-        inside = slice(matrix.indptr[first], matrix.indptr[last])
-        indptr = matrix.indptr[first : last + 1] - matrix.indptr[first]
-        part = kind((last - first, n_genes) if by_rows else (n_cells, last - first), dtype=matrix.dtype)
-        # assigned, because the constructor would copy them
-        part.data, part.indices, part.indptr = matrix.data[inside], matrix.indices[inside], indptr
-        return part
-
-    for first, last in cuts(matrix.indptr, n_values):
-        rows, columns = (slice(first, last), slice(0, n_genes)) if by_rows else (slice(0, n_cells), slice(first, last))
-        yield Part(rows, columns, partial(part_of, first, last))
-
-
-def _sparse_parts(matrix, n_values: int) -> Iterator[Part]:
-    n_cells, n_genes = matrix.shape
-    by_rows = matrix.format == "csr"
-    data, indices = matrix.group["data"], matrix.group["indices"]
-    indptr = np.asarray(matrix.group["indptr"][...], dtype=np.int64)
-    kind = sparse.csr_array if by_rows else sparse.csc_array
-    whole = slice(0, n_genes if by_rows else n_cells)
-
-    def part_of(inside: slice, indptr: np.ndarray, shape: tuple[int, int]):
-        own = indices[inside].astype(np.int32, copy=False)  # a part has fewer than 2^31 rows and columns
-        return kind((data[inside], own, indptr), shape=shape)
-
     for first, last in cuts(indptr, n_values):
-        inside = slice(int(indptr[first]), int(indptr[last]))
-        own = (indptr[first : last + 1] - indptr[first]).astype(np.int32)
+        inside, own = slice(int(indptr[first]), int(indptr[last])), indptr[first : last + 1] - indptr[first]
         shape = (last - first, n_genes) if by_rows else (n_cells, last - first)
         lines = slice(first, last)
-        rows, columns = (lines, whole) if by_rows else (whole, lines)
-        yield Part(rows, columns, _Load(data, partial(part_of, inside, own, shape)))
+        rows, columns = (lines, slice(0, n_genes)) if by_rows else (slice(0, n_cells), lines)
+        yield Part(rows, columns, load(kind, inside, own, shape))
+
+
+def _view(matrix, kind: type, inside: slice, indptr: np.ndarray, shape: tuple[int, int]):
+    part = kind(shape, dtype=matrix.dtype)
+    # assigned, because the constructor would copy them
+    part.data, part.indices, part.indptr = matrix.data[inside], matrix.indices[inside], indptr
+    return part
+
+
+def _from_file(data, indices, kind: type, inside: slice, indptr: np.ndarray, shape: tuple[int, int]):
+    own = indices[inside].astype(np.int32, copy=False)  # a part has fewer than 2^31 rows and columns
+    return kind((data[inside], own, indptr.astype(np.int32)), shape=shape)
 
 
 def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
@@ -118,11 +109,7 @@ def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
         rows = slice(first, min(first + height, n_cells))
         for start in range(0, n_genes, width):
             columns = slice(start, min(start + width, n_genes))
-            yield Part(rows, columns, _Load(matrix, partial(_dense_part, matrix, rows, columns)))
-
-
-def _dense_part(matrix, rows: slice, columns: slice) -> np.ndarray:
-    return np.asarray(matrix[rows, columns])
+            yield Part(rows, columns, _Load(matrix, partial(matrix.__getitem__, (rows, columns))))
 
 
 def _dask_parts(matrix) -> Iterator[Part]:

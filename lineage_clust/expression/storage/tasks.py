@@ -35,7 +35,7 @@ class Where:
 Plan = list[tuple[Part, Where]]
 
 
-def in_order(plan: Plan, function: Callable, arguments: Callable) -> Iterator[tuple[Where, object]]:
+def in_order(plan: Plan, function: Callable, arguments: Callable = lambda where: ()) -> Iterator[tuple[Where, object]]:
     """Yield `(where, function(block, where.kept, *arguments(where)))` for every part, with its selected columns, in order.
 
     Parts of a file are read and processed by a few threads that work a few parts ahead. dask schedules its own tasks;

@@ -136,10 +136,7 @@ class DonorBands:
     n_own: int
 
     def of_donors(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the sums `(n_columns, ...)` over all cells, and over those of each donor `(n_donors, n_columns, ...)`.
-
-        The latter are 0 for shared columns.
-        """
+        """Return the sums `(n_columns, ...)` over all cells, and of each donor `(n_donors, n_columns, ...)`, 0 if shared."""
         end = self.n_donors * self.n_own
         blocks, shared = sums[:end].reshape(self.n_donors, self.n_own, *sums.shape[1:]), sums[end:]
         none = np.zeros((self.n_donors, *shared.shape))
@@ -147,10 +144,9 @@ class DonorBands:
 
 
 def donor_bands(bands: Bands, donors: np.ndarray, n_donors: int, all_columns: bool) -> DonorBands:
-    """Return the design with one block per donor.
+    """Return the design with one block of columns per donor, numbered from 0.
 
-    donors : `(n_cells,)` numbers of the donors, from 0.
-    all_columns : Whether the columns after the banded ones have a block per donor as well. Otherwise they are shared.
+    The columns after the banded ones have a block per donor as well if `all_columns`, else they are shared.
 
     >>> bands = Bands(np.array([0, 1]), np.ones((2, 1)), np.full((2, 1), 5.0), 2)
     >>> design = donor_bands(bands, np.array([0, 1]), 2, all_columns=False)

@@ -80,10 +80,7 @@ def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[
 
 
 def ranks(matrix) -> np.ndarray | sparse.csc_array:
-    """Return the ranks of each column minus the rank of its zeros, so that a sparse matrix stays sparse.
-
-    Shifting a column does not change correlations.
-    """
+    """Return the ranks of each column minus the rank of its zeros, which a sparse matrix need not store."""
     if not sparse.issparse(matrix):
         return np.column_stack([stats.rankdata(block, axis=0) for _, _, block in blocks(matrix)])
     matrix = matrix.tocsc()

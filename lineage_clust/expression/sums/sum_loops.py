@@ -51,11 +51,7 @@ def sum_rows(
     data, indices, indptr, rows, lines, positions, starts, factors, rest, width, n_banded, of_all, products, statistics,
     others,
 ):  # fmt: skip
-    """Sum CSR expression over rows in the given order.
-
-    Rows whose bands start at the same column should be adjacent: the sums of a gene are then contiguous in memory and
-    written to the output once.
-    """
+    """Sum CSR expression over rows in the given order; those whose bands start at the same column should be adjacent."""
     n_genes, n_rest = statistics.shape[0], rest.shape[1]
     sums, rest_sums = np.zeros((n_genes, _N_SUMS)), np.zeros((n_genes, n_rest))
     start, ascending = 0, True

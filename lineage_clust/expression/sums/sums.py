@@ -105,20 +105,14 @@ class Sums:
 
 
 def cell_sums(Y: BlockedExpression, bands: Bands, weights: np.ndarray, all_cells: bool = True) -> Sums:
-    """Compute the Sums over the cells of a BlockedExpression in one pass; `Y` caches the totals over all cells.
-
-    all_cells : Whether to read blocks without selected cells, so that totals are complete.
-    """
+    """Compute the Sums over the cells of `Y` in one pass; with `all_cells`, `Y` caches the totals over all stored cells."""
     return run_fits([requested_cell_sums(Y, bands, weights, all_cells)])[0]
 
 
 def requested_cell_sums(
     Y: BlockedExpression, bands: Bands, weights: np.ndarray, all_cells: bool = True, picked: np.ndarray | None = None
 ) -> Fit:
-    """Return the same as :func:`cell_sums`, by requests that can share a pass, see `passes.py`.
-
-    picked : Positions of cells whose expression is returned as well.
-    """
+    """Return the same by requests that can share a pass, see `passes.py`, with the expression of `picked` cells."""
     of_all = Y.keeps_totals and all_cells
     sums = _fused(Y.stored, *Y.chosen, bands, weights, of_all) if Y.in_memory else None
     if sums is None:
@@ -165,19 +159,19 @@ def _of_all_genes(n_genes: int, parts: list[tuple]) -> Sums:
 def column_totals(Y: BlockedExpression) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums of expression and of its squares over the cells of `Y`, `(n_genes,)`: cached, or in one pass."""
     totals, squares = Y.recall("totals"), Y.recall("total_squares")
-    if Y.has_all_cells and totals is not None and squares is not None:
+    has_all_cells = Y.chosen[0] is None
+    if has_all_cells and totals is not None and squares is not None:
         return totals, squares
     n_cells = Y.shape[0]
-    sums = cell_sums(Y, no_design(n_cells), np.ones(n_cells), all_cells=Y.has_all_cells)
+    sums = cell_sums(Y, no_design(n_cells), np.ones(n_cells), has_all_cells)
     sums = sums.around(np.zeros_like(sums.level))
     return sums.sums, sums.squares
 
 
 def column_moments(Y) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of each gene and the sum of its squared deviations from it, `(n_genes,)`.
+    """Return the mean of each gene and the sum of its squared deviations from it, `(n_genes,)`; 0 if constant.
 
-    Genes whose variation is small relative to their mean are read a second time, to subtract a level before squaring. The
-    sum of squares of a constant gene is 0. That of a gene with values that are not finite is NaN.
+    Genes whose variation is small relative to their mean are read a second time, to subtract a level before squaring.
     """
     Y = Y if isinstance(Y, BlockedExpression) else BlockedExpression(Y, keeps_totals=False)
     n_cells = Y.shape[0]
@@ -269,17 +263,7 @@ def _sparse_sums(block, kept, bands: Bands, weights) -> Sums:
     block = summed(block)  # before squaring
     ones = np.ones(n_cells)
     totals = block.T @ ones
-    own, whole = block, kept is None or len(kept) == n_cells
-    if not whole and not np.isfinite(totals).all():  # 0 times infinity is NaN: exclude the other cells
-        own, kept, whole = block[kept], None, True
-    if not whole:
-        of_all_cells = np.zeros(n_cells)
-        of_all_cells[kept] = weights
-        weights = of_all_cells
-        starts, values = np.zeros(n_cells, dtype=bands.starts.dtype), np.zeros((n_cells, bands.values.shape[1]))
-        extra = np.zeros((n_cells, bands.extra.shape[1]))
-        starts[kept], values[kept], extra[kept] = bands.starts, bands.values, bands.extra
-        bands = Bands(starts, values, extra, bands.n_banded)
+    own = block if kept is None or len(kept) == n_cells else block[kept]
     products, sums = _sparse_products(own, bands, weights)
     there = sparse.csr_array(((own.data != 0).astype(np.float64), own.indices, own.indptr), shape=own.shape).T
     n_nonzero, nonzero_weight = (there @ (weights > 0)).astype(np.int64), there @ weights

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from ...contracts.capabilities import fitted_value
 from ...models.regressor import RegressorModel
-from ...trends.gene_trends import GeneTrends
+from ...trends.lineage_fit import GeneTrends
 from .stored_classes import CLASSES, SPARSE, digest_of
 
 _NOT_STORED = ("_metadata_request",)

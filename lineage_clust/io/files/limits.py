@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from typing import Any
 
-from ...expression.storage.memory_budget import parse_budget, readable
+from ...expression.storage.blocks import parse_budget, readable
 
 _LEAST = 256 * 2**20
 _RATIO = 20  # arrays of trends are compressed to a half or less, tables of flags and zeros to a twentieth

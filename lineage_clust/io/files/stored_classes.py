@@ -13,7 +13,7 @@ from ...clusterers.distinctness import Bounds
 from ...clusterers.neighbors import Neighbors
 from ...clusterers.stability import StabilityCurve
 from ...clusterers.tree import ClusterTree
-from ...lineage.genes.names import FittedSymbols
+from ...lineage.genes.expression import FittedSymbols
 from ...lineage.lineage import Reader
 from ...models import GAM
 from ...models.gam.donors.posterior import DonorPosterior, PosteriorPart
@@ -26,9 +26,8 @@ from ...results.gating import Gate
 from ...results.result import FitResult
 from ...smoothers import BSplineSmoother, CubicSplineSmoother, CyclicSplineSmoother, GaussianProcessSmoother
 from ...smoothers.gaussian_process import _LandmarkBasis
-from ...trends.gene_trends import GeneTrends
 from ...trends.group_fit import GroupFit
-from ...trends.lineage_fit import FittedLineage, TrendFitter
+from ...trends.lineage_fit import FittedLineage, GeneTrends, TrendFitter
 from ...trends.trends import Trends
 
 CLASSES: dict[str, Any] = {

@@ -1,8 +1,9 @@
-"""Covariates: obs columns as additional columns of the design, whose effects must be identifiable."""
+"""Further terms of the model: covariates, whose effects must be identifiable, and the offset."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,22 +11,20 @@ from anndata import AnnData
 from scipy import linalg
 
 from ...errors import counted, quoted
-from ...utils.checking import check_key
-from ..columns import check_levels, column_of, numbers_or_levels
+from ...expression.storage.blocks import BlockedExpression, row_sums
+from ...utils.checking import as_vector, check_key
+from ..columns import by_name, check_levels, column_of, numbers_in, numbers_or_levels
 
-# Relative variance that rounding errors leave in linearly dependent columns.
-_ROUNDING = 1e-8
-# The usual minimum number of observations per coefficient.
-_CELLS_A_COLUMN = 10
+_ROUNDING = 1e-8  # relative variance that rounding errors leave in linearly dependent columns
+_CELLS_A_COLUMN = 10  # the usual minimum number of observations per coefficient
+SIZE_FACTORS = "size_factors"
+AUTOMATIC = "auto"  # size factors, where counts are modelled
 
 
 def read_covariates(
     adata: AnnData, covariates: str | Sequence[str] | None, name: str = "covariates"
 ) -> pd.DataFrame | None:
-    """Return the covariates from obs, each as numbers or as a categorical, or `None` if there are none.
-
-    `name` is that of the argument, for error messages.
-    """
+    """Return covariates from obs, each as numbers or as a categorical, or `None`; `name` is the argument in messages."""
     if covariates is None:
         return None
     if not np.iterable(covariates):
@@ -41,8 +40,7 @@ def read_covariates(
 def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
     """Return a mask of the cells with finite values in every numeric covariate of `read_covariates`.
 
-    A categorical covariate that is missing in a cell of the lineage (mask `taking_part`) is an error: cells without a
-    batch are often a separate batch.
+    A missing category is an error in the mask `taking_part`: cells without a batch are often a separate batch.
     """
     known = np.ones(len(terms), dtype=bool)
     for key in terms:
@@ -52,9 +50,8 @@ def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
         missing = int(np.sum(terms[key].isna().to_numpy() & taking_part))
         if missing:
             raise ValueError(
-                f"Covariate {key!r} is missing (NaN) in {missing} of the {int(taking_part.sum())} cells of the "
-                f"lineage. Assign them a separate level, e.g. with adata.obs[{key!r}].astype(str), or remove these "
-                f"cells from adata."
+                f"Covariate {key!r} is missing (NaN) in {missing} of the {int(taking_part.sum())} cells of the lineage. "
+                f"Assign them a separate level, e.g. with adata.obs[{key!r}].astype(str), or remove these cells from adata."
             )
     return known
 
@@ -62,8 +59,7 @@ def known_cells(terms: pd.DataFrame, taking_part: np.ndarray) -> np.ndarray:
 def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
     """Return covariates as columns `(n_cells, n_columns)` with weighted mean 0, and the covariate of each column.
 
-    A categorical term becomes one column per level except the first (treatment coding). Constant columns, which are
-    confounded with the intercept, are dropped.
+    Categories have one column per level but the first. Constant columns, confounded with the intercept, are dropped.
     """
     parts = {}
     for key in terms:
@@ -140,10 +136,9 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
 
 
 def scatter(times: np.ndarray, weights: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted scatter matrix of columns, and its part between cells of similar time.
+    """Return the weighted scatter matrix of columns, and its part between cells of similar time, `(n_columns, n_columns)`.
 
-    returns total, local : ndarray of shape (n_columns, n_columns). Except for the first and last cell, they agree in
-        expectation if columns do not depend on time and weights are equal.
+    Except for the first and last cell, they agree in expectation if columns do not depend on time and weights are equal.
     """
     centred = columns - np.average(columns, axis=0, weights=weights)
     total = centred.T @ (centred * weights[:, None])
@@ -175,10 +170,43 @@ def _check_time(total: np.ndarray, local: np.ndarray, keys: list[str], n_cells: 
 
 
 def _involved(direction: np.ndarray, keys: Sequence[str]) -> list[str]:
-    """Return the covariates involved in a linear combination of columns."""
     large = np.abs(direction) > 0.1 * np.abs(direction).max()
     return list(dict.fromkeys(key for key, used in zip(keys, large, strict=True) if used))
 
 
 def _covariates(names: list[str], word: str = "covariate") -> str:
     return f"{word}{'s' if len(names) > 1 and not word.endswith('s') else ''} {quoted(names)}"
+
+
+def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
+    """Return the offset of all cells `(n_obs,)`: an obs key, an array, or the logs of the sums over all of `matrix`."""
+    if offset is None:
+        return None
+    if isinstance(offset, str):
+        return log_totals(matrix) if offset == SIZE_FACTORS else _from_obs(adata, offset)
+    offset = by_name("offset", offset, adata.obs_names, "cells")
+    values = as_vector("offset", offset) if np.ndim(offset) == 1 else np.asarray(offset)
+    if values.shape != (adata.n_obs,):
+        raise ValueError(
+            f"offset has shape {values.shape}, but adata has {adata.n_obs} cells. Put it in adata.obs and pass its "
+            "key: a column of obs is split together with the cells, e.g. in cross-validation."
+        )
+    return values
+
+
+def log_totals(matrix) -> np.ndarray:
+    """Return the log of the total over all genes of each cell, `(n_obs,)`; values that are not finite are left out."""
+    totals = matrix.cell_totals() if isinstance(matrix, BlockedExpression) else row_sums(matrix)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(totals)
+
+
+def _from_obs(adata: AnnData, key: str) -> np.ndarray:
+    values = column_of(adata, key, "offset", " Pass an obs key, 'size_factors', an array, or None for none.")
+    numbers = numbers_in(values, booleans=True)
+    if numbers is None:
+        raise TypeError(
+            f"The offset adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. Convert it, e.g. with "
+            ".astype(float)."
+        )
+    return numbers

@@ -12,7 +12,7 @@ from ...errors import warn
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.storage.sources import is_stored
 from ...expression.value_kinds import COUNTS, LOG_COUNTS, OTHER, Sample, are_integers, is_log_normalised
-from ..cells.offsets import SIZE_FACTORS
+from ..cells.covariates import SIZE_FACTORS
 from .expression import layer_names, stored_matrix
 
 if TYPE_CHECKING:
@@ -46,15 +46,10 @@ def check_values(
 ) -> None:
     """Check, on a sample of the values, that expression and offset suit the models.
 
-    `families` are `(family, link)` of each model, `(None, None)` if it has none; `layer`, `use_raw` and `offset` are
-    those of :class:`lineage_clust.TrendClusterer`. An error is raised if most values are not integers but the family is
-    for counts, or if an offset is not on the scale of a log link.
-
-    Warns
-    -----
-    LineageClustWarning
-        If counts, or an offset of log size factors, are passed to a Gaussian family with identity link; or if counts or
-        their logs are not normalised, there is no offset, and the counts of a typical gene change along the lineage.
+    `families` are `(family, link)` of each model, `(None, None)` if it has none. An error is raised if most values are
+    not integers but the family is for counts, or if an offset is not on the scale of a log link; a warning, if counts, or
+    an offset of log size factors, are passed to a Gaussian family with identity link, or if counts or their logs are not
+    normalised, there is no offset, and the counts of a typical gene change along the lineage.
     """
     sample = Sample(lineages[0].whole.matrix)
     values, kind = sample.values, sample.kind

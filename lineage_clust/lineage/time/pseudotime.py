@@ -34,10 +34,7 @@ _OPPOSED = -0.1  # rank correlation with the mean of the other draws below which
 
 
 def find_pseudotime(adata: AnnData, time_key: str | None, lineage: str | None) -> np.ndarray:
-    """Return pseudotime `(n_obs,)` from obs, or from a matrix that has a column for the lineage.
-
-    The matrix is in obsm, or in columns of obs as written by R: `slingPseudotime_1`, `pseudotime.Lineage1`.
-    """
+    """Return pseudotime `(n_obs,)` from obs, or the lineage's column of a matrix in obsm, or in obs as R writes it."""
     check_key("time_key", time_key)
     key = _only_key(adata, lineage) if time_key is None else time_key
     _log.debug("Pseudotime of lineage %r is read from %r.", lineage, key)

@@ -10,25 +10,18 @@ from ...utils.checking import check_number
 from ...utils.constraints import is_real
 
 ENDPOINTS = ("plateau", "argmax")
-
 _LATE = 0.1  # of pseudotime: a shorter part without the lineage is no matter, as weights may rise from 0
-# A cell belongs to the lineage if it has at least this fraction of the lineage's highest weight.
-_OWN_SHARE = 0.5
-# The highest weight is this quantile of the weights (weighted by themselves), which is robust to outliers.
-_TOP_QUANTILE = 0.98
-# Weights of at most this fraction of the highest count as 0, as in `weight_threshold`.
-_NO_WEIGHT = 0.01
-# Maximum number and maximum fraction of the lineage's cells that can be outliers in time.
-_MAX_OUTLIERS = 5
-_OUTLIER_SHARE = 0.05
+_OWN_SHARE = 0.5  # of the lineage's highest weight, that cells have which belong to it
+_TOP_QUANTILE = 0.98  # of the weights, weighted by themselves: the highest weight, robust to outliers
+_NO_WEIGHT = 0.01  # of the highest: such weights count as 0, as in `weight_threshold`
+_MAX_OUTLIERS, _OUTLIER_SHARE = 5, 0.05  # number and fraction of the lineage's cells that can be outliers in time
 # They are outliers if the gap before them is longer than the time spanned by the `_BEFORE_GAP` cells before the gap,
 # and longer than the fraction `_NEAR` of the whole time before it.
 _BEFORE_GAP = 15
 _NEAR = 0.02
 _LOST_SHARE = 0.05
 _FALL = 0.8
-# A range shorter than this fraction of the span of the lineage's cells is treated as a failed estimate.
-_COLLAPSED_SHARE = 0.05
+_COLLAPSED_SHARE = 0.05  # of the span of the lineage's cells: a shorter range is treated as a failed estimate
 _LONG = 0.1  # of the time range: shorter gaps are no matter for a trend
 _BY_CHANCE = 3e-4
 _NEAREST = 30  # times on either side of a gap
@@ -128,7 +121,7 @@ def end_of_own_cells(
     others by a gap that is longer than the time spanned by the fifteen cells before it, and longer than 2 % of the time
     before it. Such gaps are rare if the density of cells ends abruptly or decreases gradually.
     """
-    top = _highest(weights)
+    top = _quantile(weights, _TOP_QUANTILE)
     least = _OWN_SHARE * top if threshold is None else float(threshold)
     own = (weights >= least) & (weights > 0)
     if not own.any():
@@ -196,10 +189,11 @@ def no_cell_above(threshold: float, weights: np.ndarray, lineage: str) -> ValueE
     )
 
 
-def _highest(weights: np.ndarray) -> float:
+def _quantile(weights: np.ndarray, share: float) -> float:
+    """Return a quantile of weights, weighted by themselves."""
     ordered = np.sort(weights)
     below = np.cumsum(ordered / ordered[-1])
-    position = np.searchsorted(below, _TOP_QUANTILE * (1 - 1e-9) * below[-1])  # robust to rounding
+    position = np.searchsorted(below, share * (1 - 1e-9) * below[-1])  # robust to rounding
     return float(ordered[min(position, len(ordered) - 1)])
 
 
@@ -254,13 +248,8 @@ def _certainty_of_fifths(times: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def warn_of_empty_time(times: np.ndarray, weights: np.ndarray, start: float, end: float, lineage: str = "") -> None:
     """Warn if cells are missing in a large part of the time range.
 
-    times, weights : `(n_cells,)`, finite, of all cells of the lineage, inside the time range and outside.
-
-    Warns
-    -----
-    LineageClustWarning
-        If the range holds less than 2 % of the weight, if it extends beyond the cells by more than these span, or if
-        there is a gap between the cells: at least a tenth of the range without a cell, which is not due to chance.
+    That is if the range holds less than 2 % of the weight of all cells, if it extends beyond the cells by more than these
+    span, or if there is a gap between them: at least a tenth of the range without a cell, which is not due to chance.
 
     If times follow a Poisson process, the next time is later than `g` after `m` times that span `T` with probability `(1 +
     g / T)^-m`, as `g / T` is a ratio of gamma variables [1]_. For the (up to) 30 times before a gap and for those after it,
@@ -288,8 +277,7 @@ def warn_of_empty_time(times: np.ndarray, weights: np.ndarray, start: float, end
             f"The time range [{start:g}, {end:g}] extends far beyond the cells{named}, which lie between pseudotime "
             f"{first:.4g} and {last:.4g}: the rest of each trend is extrapolated. Set time_range to the range of the cells."
         )
-    ordered = np.sort(weights)
-    typical = ordered[np.searchsorted(np.cumsum(ordered), 0.5 * ordered.sum())]
+    typical = _quantile(weights, 0.5)
     points = np.unique(times[weights >= _LIGHT * typical])
     for place in np.flatnonzero(np.diff(points) > _LONG * (end - start)):
         before, after = points[place], points[place + 1]

@@ -33,10 +33,9 @@ BACKWARD_KEYS = ("lineages_bwd", "from_initial_states")
 def find_weights(
     adata: AnnData, lineage: str | None, lineage_key: Names, backward: bool
 ) -> tuple[str | None, object, np.ndarray]:
-    """Return the name of the lineage, the key of its weights, and the weights `(n_obs,)`.
+    """Return the name of the lineage, the key of its weights, and the weights `(n_obs,)`; "A, B" is A and B together.
 
-    "A, B" refers to A and B together, see :meth:`.LineageSource.weights`. If no lineage is named and there are no
-    weights, all cells form one trajectory with the name `None`.
+    If no lineage is named and there are no weights, all cells form one trajectory with the name `None`.
     """
     check_one_lineage(lineage)
     lineage = None if lineage is None else str(lineage)
@@ -64,12 +63,23 @@ def find_source(
     """Return where the weights of a lineage are stored, and its names there; `None` if all cells are one lineage."""
     sources = [_named(adata, lineage_key, lineage)] if lineage_key is not None else _stored(adata, backward)
     if lineage is None:
-        return _only_lineage(sources) if sources else None
+        every = [(source, [name]) for source in sources for name in source.names]
+        if sources and len(every) != 1:
+            listed = "; ".join(f"{source.key!r}: {quoted(source.names)}" for source in sources)
+            notes = "".join(f" {source.note}" for source in sources if source.note)
+            raise ValueError(f"adata contains several lineages ({listed}). Choose one with lineage=...{notes}")
+        return every[0] if sources else None
     if lineage_key is None and not any(source.members(lineage) for source in sources):
         sources = [*sources, *branch_sources(adata)]
     if not sources:
         raise _no_weights(adata, lineage, backward)
-    return _lineage_of(sources, lineage)
+    found = [(source, members) for source in sources if (members := source.members(lineage))]
+    if not found:
+        raise not_there(lineage, sources)
+    if len(found) > 1:
+        keys = quoted(source.key for source, _ in found)
+        raise ValueError(f"Lineage {lineage!r} is stored under several keys: {keys}. Choose one with lineage_key=...")
+    return found[0]
 
 
 def available_lineages(adata: AnnData, lineage_key: Names = None, backward: bool = False) -> list[str]:
@@ -133,10 +143,7 @@ def distinct_names(names: Sequence[str]) -> list[str]:
 
 
 def check_distinct(adata: AnnData, lineages: Sequence, lineage_key: object) -> None:
-    """Raise a ValueError if several lineages would be read from the same column of weights.
-
-    A column of obs with the weights of a single lineage accepts any name.
-    """
+    """Raise a ValueError if several lineages would be read from one column of weights, which accepts any name."""
     if len(lineages) < 2 or not isinstance(lineage_key, str):
         return
     if is_one_lineage(with_annotations(adata), lineage_key, lineages):
@@ -185,25 +192,6 @@ def _stored(adata: AnnData, backward: bool) -> list[LineageSource]:
     if whole:
         _log.info("Weights are taken from %r, not from the masks %r made from them.", whole[0].key, _MASKS)
     return [*sources.values(), *([masks] if masks and not whole else [])]
-
-
-def _only_lineage(sources: list[LineageSource]) -> tuple[LineageSource, list[str]]:
-    found = [(source, [name]) for source in sources for name in source.names]
-    if len(found) != 1:
-        listed = "; ".join(f"{source.key!r}: {quoted(source.names)}" for source in sources)
-        notes = "".join(f" {source.note}" for source in sources if source.note)
-        raise ValueError(f"adata contains several lineages ({listed}). Choose one with lineage=...{notes}")
-    return found[0]
-
-
-def _lineage_of(sources: list[LineageSource], lineage: str) -> tuple[LineageSource, list[str]]:
-    found = [(source, members) for source in sources if (members := source.members(lineage))]
-    if not found:
-        raise not_there(lineage, sources)
-    if len(found) > 1:
-        keys = quoted(source.key for source, _ in found)
-        raise ValueError(f"Lineage {lineage!r} is stored under several keys: {keys}. Choose one with lineage_key=...")
-    return found[0]
 
 
 def _no_weights(adata: AnnData, lineage: str, backward: bool) -> UnknownNameError:

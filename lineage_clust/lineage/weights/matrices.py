@@ -102,10 +102,8 @@ def like(lineage: str, names: list[str]) -> list[str]:
 def state_names(adata: AnnData, key: str, n_lineages: int, column: Callable[[int], np.ndarray]) -> list[str] | None:
     """Return the categories of the states that belong to `adata.obsm[key]`, or `None` if their number does not match.
 
-    `column` returns a column `(n_obs,)` of that matrix.
-
     CellRank relies only on the order of these categories. Reordered categories would exchange lineages. Therefore the
-    cells of each state must have, on average, their highest probability in the column that the state would name.
+    cells of each state must have, on average, their highest probability in the `column` that the state would name.
     """
     for state in states_of(adata, key):
         names = [str(name) for name in adata.obs[state].cat.categories]

@@ -1,9 +1,11 @@
-"""Lineages stored under one key, their names and the weights of cells in them, such as those in columns of obs."""
+"""Lineages stored under one key: their names, and the weights of cells in them, which are checked and clipped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,9 @@ from anndata import AnnData
 from ...errors import UnknownNameError, did_you_mean, quoted
 from ..columns import column_of, kind_of_values, numbers_in
 
-# Linear solvers return probabilities such as -1e-9; CellRank's tolerance is 1e-6.
-_ROUNDING = 1e-6
+_ROUNDING = 1e-6  # linear solvers return probabilities such as -1e-9; this is CellRank's tolerance
 _LABELS = ("string", "categorical")
+_ALMOST_ZERO = float(np.sqrt(np.finfo(float).eps))  # upper bound of a probability that is 0 up to rounding errors
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,9 @@ class LineageSource:
         return parts if parts and all(part in self.names for part in parts) else None
 
     def weights(self, members: list[str]) -> np.ndarray:
-        """Return the weights `(n_obs,)` in one lineage, or the sum over several lineages, at most 1.
+        """Return the weights `(n_obs,)` in one lineage, or the sum over several lineages.
 
-        Probabilities of different fates add up. The sum of overlapping weights, for instance of branches that share a
-        trunk, may exceed 1 and is clipped.
+        Probabilities of different fates add up. Those of branches that share a trunk may exceed 1, and are clipped.
         """
         twice = [name for name in members if self.names.count(name) > 1]
         if twice:
@@ -87,10 +88,9 @@ def not_there(lineage: str, sources: list[LineageSource]) -> UnknownNameError:
 
 
 def column_source(adata: AnnData, key: str, lineage: str | None = None) -> LineageSource:
-    """Return the lineages of one column of obs: one lineage per branch, or a single lineage with these weights.
+    """Return the lineages of one column of obs: one per branch, or a single one with these weights and any name.
 
-    The single lineage may have any name; `None` names it after the column. Integers and booleans are names of branches
-    if the lineage is one of them.
+    Integers and booleans are names of branches if the lineage is one of them.
     """
     values = adata.obs[key]
     kind = kind_of_values(values)
@@ -143,3 +143,46 @@ def _weights(adata: AnnData, key: str) -> np.ndarray:
             f"branches; the dtype is {values.dtype}.{several}"
         )
     return numbers
+
+
+def clip_weights(weights: np.ndarray, weight_threshold: Any) -> np.ndarray:
+    """Set weights below `a` to `b`, for `weight_threshold = (a, b)` or a single number for both."""
+    pair = (weight_threshold, weight_threshold) if np.ndim(weight_threshold) == 0 else tuple(weight_threshold)
+    if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value < np.inf for value in pair):
+        raise ValueError(
+            f"weight_threshold must be a non-negative number or a pair (a, b) of them; got {weight_threshold!r}."
+        )
+    finite = np.isfinite(weights)
+    least = np.min(weights, where=finite, initial=0)
+    if least < 0:
+        raise ValueError(f"Lineage weights must not be negative; the smallest is {least:g}.")
+    below, value = pair
+    return np.where(finite & (weights < below), float(value), weights)
+
+
+def check_members(
+    weights: np.ndarray,
+    weight_threshold: Any,
+    lineage: object,
+    key: object = None,
+    time_range: tuple[float, float] | None = None,
+) -> None:
+    """Raise a ValueError if no cell has a sufficient weight `(n_cells,)` in the lineage; NaN counts as 0.
+
+    Cells with a weight below the first number of `weight_threshold` do not belong to the lineage. If this holds for all
+    cells, trends would be fitted to cells outside the lineage, with the second number as their weight. `lineage`, `key`
+    and `time_range` are for the message.
+    """
+    lowest = float(np.ravel(weight_threshold)[0])
+    largest = float(np.max(weights, where=np.isfinite(weights), initial=0.0))
+    if largest >= max(lowest, _ALMOST_ZERO):
+        return
+    where = "" if time_range is None else f" in [{time_range[0]:g}, {time_range[1]:g}]"
+    source = "the lineage weights" if key is None else repr(key)
+    found = f"No cell{where} belongs to lineage {lineage!r}: the largest weight is {largest:g}"
+    if largest < _ALMOST_ZERO:
+        raise ValueError(f"{found}{', which is 0 up to rounding' if largest else ''}. Check {source}.")
+    raise ValueError(
+        f"{found}, but weight_threshold excludes cells below {lowest:g}. Check {source}; if its weights "
+        "are small by design, lower weight_threshold."
+    )

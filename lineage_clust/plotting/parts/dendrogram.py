@@ -10,8 +10,8 @@ import numpy as np
 
 from ...clusterers.tree import ClusterTree
 from ...contracts.capabilities import fitted_value
-from ...results.naming import nodes_of, time_ranks
 from ...results.result import FitResult
+from ...results.tabulating import nodes_of, time_ranks
 from .theme import ink
 
 _GAP = 0.04  # between a division and those below it, as a fraction of the range of heights

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lineage_clust.expression.storage.blocks import BlockedExpression
-from lineage_clust.expression.storage.memory_budget import parse_budget, readable
+from lineage_clust.expression.storage.blocks import BlockedExpression, parse_budget, readable
 from lineage_clust.expression.storage.sources import cuts, is_stored, nbytes, parts
 
 KINDS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}

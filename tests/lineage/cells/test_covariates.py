@@ -1,4 +1,4 @@
-"""Covariates from obs to the fit: types, encoding, and effects that are not identifiable."""
+"""Covariates from obs to the fit: types, encoding, and effects that are not identifiable; offsets of cells."""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +6,18 @@ import pytest
 from anndata import AnnData
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 import lineage_clust as lc
 from lineage_clust.errors import LineageClustWarning
+from lineage_clust.expression.storage.blocks import BlockedExpression
 from lineage_clust.lineage.annotations import read_annotations
-from lineage_clust.lineage.cells.covariates import check_identified, design_columns, scatter
+from lineage_clust.lineage.cells.covariates import check_identified, design_columns, log_totals, scatter
+from lineage_clust.lineage.lineage import Reader
 from lineage_clust.plotting.parts.strips import covariate_strips
 from tests.fits import read_lineage
+
+from ...fits import dense
 
 
 def fit(adata, covariates, **parameters):
@@ -36,7 +41,7 @@ def test_numbers_of_dtype_object_are_one_column(adata):
 def test_numbers_of_dtype_object_are_a_numeric_strip_and_an_offset(adata):
     adata.obs["as_object"] = adata.obs["depth"].astype(object)
     grid, names = np.linspace(0, 1, 9), np.full(9, "A", dtype=object)
-    one, other = covariate_strips(read_annotations(adata, ["depth", "as_object"], ["A"]), grid, names)
+    one, other = covariate_strips(read_annotations(adata, ["depth", "as_object"], ["A"], Reader()), grid, names)
     np.testing.assert_array_equal(one.colors, other.colors)
     assert other.categories == {}
     offsets = [read_lineage(adata, "A", offset=key).offset for key in ("depth", "as_object")]
@@ -49,7 +54,7 @@ def test_a_level_for_every_cell_is_refused(adata):
     with pytest.raises(ValueError, match=f"Covariate {message}"):
         fit(adata, ["barcode"])
     with pytest.raises(ValueError, match=f"covariate_key {message}"):
-        read_annotations(adata, "barcode", ["A"])
+        read_annotations(adata, "barcode", ["A"], Reader())
 
 
 def test_a_missing_level_is_refused_where_it_matters(adata):
@@ -284,3 +289,41 @@ def test_cells_of_equal_time_are_compared_with_each_other_only():
     assert local.item() == pytest.approx(total.item())
     with pytest.raises(ValueError, match="'batch' cannot be separated from that of pseudotime"):
         check_identified(times, ONES, (times - 0.5)[:, None], ["batch"])
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("layer", [None, "counts"])
+def test_size_factors_are_centred_logs_of_totals_over_all_genes(make_adata, kind, layer):
+    adata = make_adata(kind=kind)
+    lineage = read_lineage(adata, "A", genes=["rise0"], layer=layer, offset="size_factors")
+    matrix = dense(adata.X if layer is None else adata.layers[layer])[lineage.cells]
+    expected = np.log(matrix.sum(axis=1))
+    np.testing.assert_allclose(lineage.offset, expected - np.average(expected, weights=lineage.weights), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr", "csc"])
+def test_a_value_that_is_not_finite_costs_its_gene_and_not_the_cell(make_adata, kind):
+    counts = make_adata(n_cells=60).layers["counts"]
+    counts = np.asarray(counts.toarray() if sparse.issparse(counts) else counts, dtype=float)
+    expected = counts.sum(axis=1)
+    expected[5] -= counts[5, 2]
+    counts[5, 2] = np.nan
+    matrix = {"dense": counts, "csr": sparse.csr_matrix(counts), "csc": sparse.csc_matrix(counts)}[kind]
+    np.testing.assert_allclose(np.exp(log_totals(matrix)), expected)
+    np.testing.assert_allclose(np.exp(log_totals(BlockedExpression(matrix, 2**20))), expected)
+
+
+def test_an_offset_by_key_and_by_array_is_taken_as_it_is(make_adata):
+    adata = make_adata()
+    depth = adata.obs["depth"].to_numpy()
+    for offset in ("depth", depth, list(depth), adata.obs["depth"][::-1]):  # a Series goes by the names of the cells
+        lineage = read_lineage(adata, "A", offset=offset)
+        np.testing.assert_array_equal(lineage.offset, depth[lineage.cells])
+
+
+def test_an_empty_cell_has_no_size_factor(make_adata):
+    adata = make_adata(kind="dense")
+    adata.X[5] = 0
+    with pytest.warns(LineageClustWarning, match="1 of 200 cells"):
+        lineage = read_lineage(adata, "A", offset="size_factors", time_range=(0, 1))
+    assert 5 not in lineage.cells

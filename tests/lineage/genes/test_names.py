@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 import lineage_clust as lc
 from lineage_clust import UnknownNameError
-from lineage_clust.lineage.genes.expression import columns_of
-from lineage_clust.lineage.genes.names import FittedSymbols, gene_ids, gene_names
+from lineage_clust.lineage.genes.expression import FittedSymbols, columns_of, gene_ids, gene_names
 from lineage_clust.lineage.lineage import check_anndata, resolve_genes
 from lineage_clust.model_selection import PseudotimeKFold
 from tests.fits import read_lineage

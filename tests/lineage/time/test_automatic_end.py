@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lineage_clust.errors import LineageClustWarning
 from lineage_clust.lineage.time.time_range import find_time_range
-from lineage_clust.lineage.weights.values import clip_weights
+from lineage_clust.lineage.weights.source import clip_weights
 from lineage_clust.trends.gene_trend import GeneTrend
 
 _spec = spec_from_file_location("endpoint_sets", Path(__file__).parents[3] / "benchmarks" / "endpoint_sets.py")
