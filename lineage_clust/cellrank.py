@@ -183,6 +183,7 @@ def cluster_lineage(
         callback=callback,
         n_jobs=n_jobs,
         backend=backend,
+        random_state=random_state,
         show_progress_bar=show_progress_bar,
         **options,
     )

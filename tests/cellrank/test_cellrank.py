@@ -47,6 +47,13 @@ def test_result(adata):
     assert result.var["x_test"].is_monotonic_increasing
 
 
+def test_a_seed_decides_all_that_is_by_chance(adata):
+    run(adata)
+    first = adata.uns["lineage_Ery_trend"].obs
+    run(adata, recompute=True)
+    pd.testing.assert_frame_equal(adata.uns["lineage_Ery_trend"].obs, first)
+
+
 @pytest.mark.slow
 def test_without_norm_x_holds_the_trends(adata):
     run(adata, norm=False)
