@@ -287,8 +287,7 @@ def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.
 def permuted(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:
     """Return counts permuted among all cells, separately per gene; the depth of cells then varies only by chance.
 
-    Permuting among cells with similar totals would keep their depth, but also the association of genes with it: cells
-    of one type are often similar in depth, and the types would remain distinct.
+    Permuting among cells of similar totals would keep their depth, and the types of cells, which often differ in depth.
     """
     generator = np.random.default_rng(seed.randint(2**31 - 1))
     by_gene = counts.tocsc()

@@ -27,14 +27,7 @@ class LineageClustWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Issue a `LineageClustWarning` at the line outside this package from which it was called.
-
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     warn("12 cells were excluded.")
-    >>> print(caught[0].message, Path(caught[0].filename).name == "errors.py")
-    12 cells were excluded. False
-    """
+    """Issue a `LineageClustWarning` at the line outside this package from which it was called."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

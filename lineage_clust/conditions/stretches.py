@@ -21,8 +21,7 @@ def common_points(
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the positions of the grid points at which all conditions have cells, and the table of the excluded gaps.
 
-    In a gap, a condition has practically no cells in any window of 5 % of the range in which it would have at least
-    seven with the density of another condition.
+    In a gap, a condition has no cells in any window of 5 % of the range where another's density would give at least seven.
     """
     first, last = 0, n_points - 1
     shares = np.zeros((len(names), n_points))

@@ -190,6 +190,7 @@ def simulate_lineage(
     grid = np.linspace(0, 1, N_GRID)
     lineages = [f"lineage_{number}" for number in lineage + 1]
     obs, var = plain_text(obs), plain_text(var)
+    numbers = {"depth": depth, "dispersion": dispersion, "amplitude": amplitude, "shift": shift, "scale": scale}
     return AnnData(
         X=expression,
         obs=obs,
@@ -201,11 +202,7 @@ def simulate_lineage(
             "simulation": {
                 "n_modules": int(n_modules),
                 "n_lineages": int(n_lineages),
-                "depth": float(depth),
-                "dispersion": float(dispersion),
-                "amplitude": float(amplitude),
-                "shift": float(shift),
-                "scale": float(scale),
+                **{name: float(value) for name, value in numbers.items()},
                 "module_sizes": sizes,
                 "module_names": np.array(list(SHAPES)[:n_modules], dtype=object),
                 "module_shapes": np.array([_shape(m, grid) for m in range(n_modules)]).reshape(n_modules, N_GRID),

@@ -107,12 +107,6 @@ def in_clusters_by_chance(labels: np.ndarray, pvalues: np.ndarray, alpha: float)
     another shape than the others, and be a cluster of their own. If none of its genes, and of the tested genes in no cluster,
     had a trend, the number of these with a p-value of at most `p` would be binomial. A cluster is kept if, for any of its
     genes, as many would be as significant with a probability below `alpha`, divided by its number of genes (Bonferroni).
-
-    >>> pvalues = np.array([1e-9, 1e-7, 2e-3, 0.5, 0.9])
-    >>> in_clusters_by_chance(np.array([0, 0, 1, -1, -1]), pvalues, 0.01).tolist()
-    [False, False, False, False, False]
-    >>> in_clusters_by_chance(np.array([0, 0, 1, -1, -1]), pvalues, 0.005).tolist()
-    [False, False, True, False, False]
     """
     n_without, found = int((np.isfinite(pvalues) & (labels < 0)).sum()), np.zeros(len(labels), dtype=bool)
     for cluster in range(labels.max(initial=-1) + 1):

@@ -41,10 +41,7 @@ def draws_for(
     clusterer: Any, fits: Sequence[FittedLineage], lineages: Sequence[Lineage],
     refit: Callable[[Lineage], FittedLineage], trends: Trends, genes: Sequence[str], scale: Any, seed: int,
 ) -> Draws:  # fmt: skip
-    """Return scaled draws of the trends of some genes for a clusterer, or `None` if it does not need them in `fit`.
-
-    They come from the posterior of the models, or from fits to halves of the cells if a model has none.
-    """
+    """Return scaled draws of trends for a clusterer, from the posterior or halves of the cells; `None` if it needs none."""
     if len(genes) == 0 or not uses_draws(clusterer):
         return None
     if drawing.can_draw(fits):  # sampled lazily
@@ -61,10 +58,10 @@ def draws_for(
 def group(
     clusterer: Any, scaled: np.ndarray, grouped: np.ndarray, trends: Trends, draws: Draws, progress: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a clusterer in place to scaled trends at the positions `grouped`, with lineages sorted by name.
+    """Fit a clusterer in place to scaled trends at the positions `grouped`, with lineages sorted by name, and their draws.
 
     Return the cluster of each gene, `(n_genes,)`, numbered by the time of the peak, -1 = unassigned; and the label of
-    each cluster in the clusterer. `draws` are those of :func:`draws_for`.
+    each cluster in the clusterer.
     """
     labels = np.full(len(scaled), -1)
     if len(grouped) == 0:
@@ -84,8 +81,7 @@ def group(
 def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray, order: np.ndarray):
     """Return the cluster of each scaled trend `(n_new, n_points)`, and its share of the votes; NaN if there are none.
 
-    The fitted clusterer predicts, or the nearest of the `fitted` trends `(n_genes, n_points)` with `labels` decides.
-    `order` has the clusterer's own label of each cluster.
+    The fitted clusterer, whose labels are in `order`, predicts; or the nearest of the `fitted` trends with `labels` decides.
     """
     if has_method(clusterer, "predict"):
         with config_context(transform_output="default"):

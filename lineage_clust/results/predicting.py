@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ..contracts.capabilities import has_method
 from ..lineage.lineage import check_anndata
+from ..trends.group_fit import fixed_basis
 from ..trends.trends import Trends, concatenate
 from ..utils.documenting import parameters_as
 from ..utils.types import Predicted
@@ -43,7 +45,8 @@ def trends_for(fitted: Fitted | FitResult, adata: AnnData, genes: Sequence[str] 
     parts = []
     for fit, name in zip(result.fits, result.names, strict=True):
         lineage = result.held_out(adata, name, genes, to_fit=True)
-        parts.append(result.fitter.with_basis(fit.smoother).fit(lineage).trends)
+        fitter = replace(result.fitter, smoother=fixed_basis(fit.smoother, result.fitter.smoother))
+        parts.append(fitter.fit(lineage).trends)
     return concatenate(parts, result.names) if len(parts) > 1 else parts[0]
 
 

@@ -14,7 +14,7 @@ from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene
 from ..utils.progress import bar, progress_bars
 from .gene_trend import FailedTrend, GeneTrend
-from .group_fit import GroupFit, failed_group, fit_group, fixed_basis
+from .group_fit import GroupFit, failed_group, fit_group
 from .pairing import adapt, is_fitted, model_of, smoother_for
 from .preparing import prepared_lineages, with_cells
 from .trends import Trends
@@ -52,8 +52,7 @@ class FittedLineage:
     def interval(self, genes: Sequence[str], level: float) -> np.ndarray:
         """Return the ends of pointwise intervals of genes that have a trend, `(2, n_genes, n_points)`; NaN if there are none.
 
-        For models with a link, intervals are computed on its scale, so that they are not symmetric around the trend and
-        stay within the possible range of the mean. `level` is the coverage, in (0, 1).
+        For models with a link, they are computed on its scale, and so stay within the possible range of the mean.
         """
         ends = np.full((2, len(genes), len(self.trends.grid)), np.nan)
         for group, columns, rows in self.columns(genes):
@@ -74,7 +73,6 @@ class TrendFitter:
     smoother, model : Unfitted components, from :func:`.resolve_pair`, which are cloned; `model` may be a mapping by gene
         and lineage.
     callback, filter_cells, prepare_kwargs : Selection of the cells of each gene, see :mod:`lineage_clust.trends.preparing`.
-    n_jobs, backend : Parallel jobs, for models that fit each gene separately.
     """
 
     smoother: Any
@@ -117,10 +115,6 @@ class TrendFitter:
             stage = "predict" if is_fitted(own) else "fit"
             reasons = dict.fromkeys(range(len(part.genes)), f"{stage}: {type(error).__name__}: {error}")
             return failed_group(part.genes, grid, reasons, self.smoother, own)
-
-    def with_basis(self, fitted: Any) -> TrendFitter:
-        """Return a fitter whose smoother keeps the fitted basis."""
-        return replace(self, smoother=fixed_basis(fitted, self.smoother))
 
 
 def _of_one_model(lineage: Lineage, models: dict[str, Any]) -> list[Lineage]:

@@ -66,8 +66,7 @@ def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
 def resolve_pair(smoother: object, model: object, reader: Reader | None = None) -> tuple[Any, Any]:
     """Return clones of the smoother and the model to fit, after checking that they are compatible.
 
-    `model` is one model, or a mapping of models, which is returned unchanged. What `reader` reads besides expression, such
-    as covariates, must be supported by the models. A smoother of "passthrough" is returned unchanged.
+    A mapping of models, and "passthrough", are returned unchanged. The models must support what `reader` reads.
     """
     models = [model_of(entry) for entry in entries(model)]
     for one in models:
@@ -133,8 +132,7 @@ def _check_pair(smoother: object, model: object, reader: Reader) -> None:
 def fit_model(model: Any, X, Y, weights: np.ndarray, smoother=None, *, penalty=None, offset=None, groups=None) -> None:
     """Fit a :class:`~lineage_clust.contracts.DesignModel` in place with the arguments that its `fit` supports.
 
-    `X` `(n_cells, n_features)` is the design, or pseudotime; `Y` `(n_cells, n_genes)` comes from
-    :func:`expression_for`. An offset, and donors as `groups`, are always passed if they are not `None`.
+    `X` is the design, or pseudotime; `Y` comes from :func:`expression_for`. Offset and `groups` are passed if there are any.
     """
     keywords: dict[str, Any] = {}
     if takes(model.fit, "sample_weight"):
@@ -209,8 +207,7 @@ def reported(model: Any, name: str, default: Any, n_genes: int) -> Any:
 def draws_of(model: Any, X, genes: Sequence[int], n_draws: int, random_state: int) -> Iterator[np.ndarray]:
     """Yield samples of the trends `(n_rows, len(genes))` of some genes from the model's posterior.
 
-    Smoothing parameters are sampled too if the model supports it. Otherwise, a gene whose trend is estimated as a
-    straight line would have a straight line in every sample.
+    Smoothing parameters are sampled too, if possible: otherwise a straight line would be one in every sample.
     """
     places = np.asarray(genes)
     if has_method(model, "take_genes"):

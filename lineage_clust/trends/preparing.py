@@ -21,8 +21,8 @@ def prepared_lineages(
 ) -> tuple[list[Lineage], dict[str, str]]:
     """Return a lineage for each group of genes that share cells, and why other genes could not be prepared.
 
-    `callback` is `None`, a function `(trend, **prepare_kwargs) -> prepared trend`, or a mapping of such by gene and
-    lineage. Cells in which a gene's expression is at most `filter_cells` are excluded for that gene.
+    `callback` is a function `(trend, **prepare_kwargs) -> prepared trend`, a mapping of such, or `None`; then cells in which
+    a gene's expression is at most `filter_cells` are excluded for that gene.
     """
     if isinstance(lineage.expression, BlockedExpression) and (callback is not None or filter_cells is not None):
         lineage.expression.check_fits_dense()  # every gene has separate cells

@@ -40,10 +40,7 @@ def peak_time(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def moved_times(values: np.ndarray, grid: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
-    """Return the first times at which each trend has changed by given fractions of its range, `(n_genes,)` each.
-
-    Changes are relative to the start of the trend. Fractions are at most 0.5, which every trend reaches.
-    """
+    """Return the first times at which trends have changed by given fractions, at most 0.5, of their range."""
     moved = values - values[..., :1]
     asked = [_within_reach(share, values, moved) for share in shares]
     return [first_time(moved * _side(moved, bound)[..., None], bound, grid) for bound in asked]
@@ -56,10 +53,7 @@ def half_max_flank(values: np.ndarray) -> np.ndarray:
 
 
 def half_back(values: np.ndarray, grid: np.ndarray, ways: np.ndarray) -> np.ndarray:
-    """Return the times at which transient trends have returned by half of their range from their extreme, `(n_genes,)`.
-
-    `ways` are positions in `DIRECTIONS`. NaN for trends that are not transient or do not return that far.
-    """
+    """Return the times at which transient trends, by direction in `ways`, have returned by half of their range, else NaN."""
     turned = values * np.where(ways == DIRECTIONS.index("transient down"), -1.0, 1.0)[:, None]
     after = np.arange(len(grid)) > turned.argmax(axis=1)[:, None]
     fallen = np.where(after, turned.max(axis=1, keepdims=True) - turned, 0.0)

@@ -32,10 +32,7 @@ def tabulate_rows(
     data, least, indices, indptr, rows, lines, starts, shares, across, weights, units, offsets, of_all, table, squares,
     histogram, statistics, extremes,
 ):  # fmt: skip
-    """Sum CSR expression over rows in the given order; rows with the same nodes should be adjacent.
-
-    The sums of a gene are contiguous in memory, see :func:`add_row`, because memory access takes most of the time.
-    """
+    """Sum CSR expression over rows in the given order, in which rows with the same nodes should be adjacent."""
     n_genes, width, with_squares = table.shape[0], shares.shape[1] * across.shape[1], squares.shape[0] > 0
     counting, n_linear = histogram.shape[0] > 0, _STEP * ((width + _N_LINEAR + _STEP - 1) // _STEP)
     held = np.zeros((n_genes, n_linear + _N_OTHER + _FEWEST))
@@ -189,8 +186,8 @@ def take_note(value, least, weight, unit, offset, statistics, extremes, gene):
 def count(value, weight, histogram, statistics, gene):
     """Add one nonzero value to the histogram of its gene; a value that is not a count is recorded in `statistics`.
 
-    Above `N_SMALL`, nodes are equally spaced on a logarithmic scale. A value is distributed over the four nearest nodes
-    by the weights of cubic interpolation, which preserves sums over the values of any smooth function of the logarithm.
+    Above `N_SMALL`, a value is distributed over the four nearest nodes of a logarithmic scale by the weights of cubic
+    interpolation, which preserves sums over the values of any smooth function of the logarithm.
     """
     if 0.0 < value < bins.N_SMALL:
         small = np.int32(value)

@@ -121,11 +121,7 @@ def _dask_parts(matrix) -> Iterator[Part]:
 
 
 def cuts(indptr: np.ndarray, n_values: int) -> Iterator[tuple[int, int]]:
-    """Yield `(first, last)` of consecutive rows (CSC: columns) with at most about `n_values` values, at least one row.
-
-    >>> list(cuts(np.array([0, 2, 4, 9, 10]), 4))
-    [(0, 2), (2, 3), (3, 4)]
-    """
+    """Yield `(first, last)` of consecutive rows (CSC: columns) with at most about `n_values` values, at least one row."""
     first, n_lines = 0, len(indptr) - 1
     while first < n_lines:
         last = int(np.searchsorted(indptr, indptr[first] + n_values, side="right")) - 1

@@ -38,8 +38,7 @@ Plan = list[tuple[Part, Where]]
 def in_order(plan: Plan, function: Callable, arguments: Callable = lambda where: ()) -> Iterator[tuple[Where, object]]:
     """Yield `(where, function(block, where.kept, *arguments(where)))` for every part, with its selected columns, in order.
 
-    Parts of a file are read and processed by a few threads that work a few parts ahead. dask schedules its own tasks;
-    only a few of their results are in memory at a time.
+    A few threads read and process parts of a file, and work ahead. dask schedules its own tasks, a few at a time.
     """
     stored = [step for step in plan if step[0].load is not None]
     calls = (partial(_read, part.load, where, function, arguments(where)) for part, where in stored)

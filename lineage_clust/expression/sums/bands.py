@@ -20,14 +20,6 @@ class Bands:
     starts : `(n_cells,)` first nonzero column.
     values : `(n_cells, width)`.
     extra : `(n_cells, n_extra)` additional dense columns: covariates, intercept, offset.
-
-    >>> bands = make_bands(sparse.csr_array(np.array([[1.0, 2, 0, 0], [0, 0, 3, 4]])), 4)
-    >>> bands.starts.tolist(), bands.values.tolist()
-    ([0, 2], [[1.0, 2.0], [3.0, 4.0]])
-    >>> bands.dense().tolist()
-    [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 4.0]]
-    >>> bands.weighted_sums(np.array([1.0, 10.0])).tolist()
-    [1.0, 2.0, 30.0, 40.0]
     """
 
     starts: np.ndarray

@@ -100,13 +100,6 @@ def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray
     .. [1] von Neumann (1941). Distribution of the ratio of the mean square successive difference to the variance. Annals
        of Mathematical Statistics 12, 367-395.
     .. [2] Yatchew (1997). An elementary estimator of the partial linear model. Economics Letters 57, 135-143.
-
-    >>> times = np.linspace(0, 1, 100)
-    >>> check_identified(times, np.ones(100), np.sign(times - 0.5)[:, None], ["batch"])
-    Traceback (most recent call last):
-    ValueError: The effect of covariate 'batch' cannot be separated from that of pseudotime: its variation between cells
-    of the same pseudotime corresponds to 2 cells, but ten are needed. Remove it from covariates, or restrict time_range
-    to where its values mix.
     """
     n_cells, n_columns = columns.shape
     names = list(dict.fromkeys(keys))

@@ -125,8 +125,7 @@ def check_time_draws(time_key: Any, lineages: Sequence[Any]) -> None:
 def find_time_draws(adata: AnnData, time_key: Sequence[str], lineage: str | None) -> np.ndarray:
     """Return draws of pseudotime as stored, `(n_obs, n_draws)`.
 
-    A key of obs is one draw. A matrix in obsm is one draw if it has a column of the lineage; otherwise
-    each of its columns is a draw.
+    A key of obs is one draw, and so is a matrix in obsm with a column of the lineage; else each of its columns is one.
     """
     if len(time_key) == 0:
         raise TypeError("time_key must be one name, or a list of names of draws of pseudotime; got an empty list.")
@@ -190,10 +189,7 @@ def rescaled(draws: np.ndarray, ranges: np.ndarray) -> np.ndarray:
 
 
 def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the time range of a lineage: the medians of the starts and ends that its rescaled draws have by themselves.
-
-    `options` are arguments of :func:`.find_time_range`, whose warnings are raised if most draws cause them.
-    """
+    """Return the time range of a lineage: the medians of those of its draws, whose warnings are raised if most have one."""
     _check_overlap(draws, weights)
     found, remarks = [], []
     for times in draws.T:
@@ -209,10 +205,7 @@ def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str,
 
 
 def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
-    """Warn of a draw that is compressed by outlying times, or that lacks cells at one end and is stretched instead.
-
-    Draws are compared with a few others, by the times between which the middle 90 % of the cells lie.
-    """
+    """Warn of a draw that outlying times compress, or that lacks cells at one end and is stretched instead."""
     draws = _some(draws[weights > 0])
     known = np.isfinite(draws)
     number_of_draws = draws.shape[1]

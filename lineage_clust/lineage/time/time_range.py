@@ -73,12 +73,6 @@ def find_time_range(
     :func:`~lineage_clust.lineage.time.time_range.end_of_own_cells`. "argmax" starts at the first cell and smooths
     weights over `max(1, n_points // 20)` cells, as CellRank does, except with weights of 0 and 1, for which this end is
     chance and that of "plateau" is used. Both warn of ends that are in doubt.
-
-    >>> t = np.linspace(0, 1, 101)
-    >>> find_time_range(t, np.minimum(1, 2 * t))
-    (0.0, 1.0)
-    >>> find_time_range(t, np.ones(101), time_range=0.5)
-    (0.0, 0.5)
     """
     if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
         raise ValueError(f"endpoint must be 'plateau' or 'argmax'; got {endpoint!r}.")

@@ -31,8 +31,8 @@ _STATE_KEYS = {
 def matrix_source(adata: AnnData, key: str) -> LineageSource | None:
     """Return the lineages of a matrix in obsm, or stored as columns of obs; `None` if there is none.
 
-    Names of a matrix in obsm are taken from the columns of a DataFrame, from the `names` of CellRank's Lineage object,
-    from `uns` (`{key}_names`, `{key}_columns`) or from CellRank's terminal states in obs; otherwise they are "0", "1", ...
+    Names of a matrix are those of a DataFrame or of CellRank's Lineage object, in `uns` (`{key}_names`, `{key}_columns`),
+    or those of CellRank's terminal states in obs; otherwise they are "0", "1", ...
     """
     if key in adata.obsm:
         names = _names(adata, key)

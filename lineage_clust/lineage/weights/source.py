@@ -21,10 +21,9 @@ _ALMOST_ZERO = float(np.sqrt(np.finfo(float).eps))  # upper bound of a probabili
 
 @dataclass(frozen=True)
 class LineageSource:
-    """Lineages stored under one key, as passed to `lineage_key`.
+    """Lineages stored under one key, as passed to `lineage_key`; `note` is a remark on the names for the user, or "".
 
-    `column` is a function that returns the weights `(n_obs,)` of the lineage at a position of `names`; `note` is a
-    remark on the names for the user, or "".
+    `column` is a function that returns the weights `(n_obs,)` of the lineage at a position of `names`.
     """
 
     key: object
