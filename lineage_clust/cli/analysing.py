@@ -15,8 +15,7 @@ from ..io.results import h5ad_bytes
 from ..io.spreadsheets import write_csv
 from ..plotting.parts.captions import captions_of
 from ..report.facts import spans_of
-from ..results.chance import left_out
-from ..results.gating import Gate
+from ..results.gating import Gate, left_out
 from ..results.result import FitResult, result_of
 from ..utils.atomic import Writer, folder_for, naming, replace_all, write_draft
 from .messages import say, without_reading

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 import lineage_clust as lc
-from lineage_clust.cli.summary import summary as said
+from lineage_clust.cli import summary as said
 from lineage_clust.report.facts import summary
 from lineage_clust.report.methods import methods
 from lineage_clust.results.gating import GATE_CONSTRAINTS, NOTE, Gate, in_clusters_by_chance
@@ -158,7 +158,9 @@ def test_a_false_discovery_is_no_cluster(with_a_false_discovery, tmp_path):
     assert methods(tc._result)[0].endswith(
         f"Clusters whose genes could all be false discoveries were left out ({number})."
     )
-    assert f"without {len(excluded)} in clusters that may be false discoveries" in {row[2] for row in summary(tc)}
+    assert f"without {len(excluded)} in clusters that may be false discoveries" in {
+        row[2] for row in summary(tc._result)
+    }
     assert f"  {len(excluded)} more not clustered: in clusters that may be false discoveries" in said(tc).splitlines()
     finer = tc.cut(n_clusters=2)
     assert (finer.gene_table_.loc[excluded, "note"] == table.loc[excluded, "note"]).all()
