@@ -108,7 +108,7 @@ class Settings(BaseEstimator):
         params = super().get_params(deep=deep)
         if deep:
             for slot, default in DEFAULTS.items():
-                if params[slot] is None:
+                if params.get(slot, slot) is None:
                     params.update({f"{slot}__{name}": value for name, value in default().get_params().items()})
         return params
 

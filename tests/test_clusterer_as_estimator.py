@@ -6,12 +6,12 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
-from lineage_clust import GraphClusterer, TrendClusterer
+from lineage_clust import BSplineSmoother, GraphClusterer, TrendClusterer
 
 from .fits import QUICK, dense
 from .fits import quick_fit as fit
@@ -169,3 +169,24 @@ def test_set_params_gives_what_get_params_gave():
     before = tc.get_params(deep=False)
     tc.set_params(**tc.get_params(deep=False))
     assert tc.get_params(deep=False) == before
+
+
+class SmoothedByFew(BSplineSmoother):
+    def __init__(self, n_splines=7):
+        super().__init__(n_splines=n_splines)
+
+
+class Narrow(TrendClusterer):
+    """A subclass that fixes most of the parameters."""
+
+    def __init__(self, lineage="A", clusterer=QUICK, random_state=0):
+        super().__init__(lineage=lineage, smoother=SmoothedByFew(), clusterer=clusterer, random_state=random_state)
+
+
+def test_subclasses_may_have_fewer_parameters(adata):
+    tc = clone(Narrow().set_params(clusterer__n_neighbors=6)).fit(adata)
+    assert set(tc.get_params(deep=False)) == {"lineage", "clusterer", "random_state"}
+    assert tc._repr_html_()
+    assert tc.smoother_.n_splines == 7
+    assert tc.cut(n_clusters=2).n_clusters_ == 2
+    assert np.isfinite(cross_val_score(tc, adata, cv=2)).all()

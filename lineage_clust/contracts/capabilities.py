@@ -39,9 +39,10 @@ def fitted_value(component: object, name: str) -> Any:
 # ---- smoothers
 
 
-def lacks_domain(smoother: object) -> bool:
+def lacks_domain(smoother: Any) -> bool:
     """Return whether a smoother has a parameter `domain` that is not set."""
-    return getattr(smoother, "domain", ()) is None
+    declared = smoother.get_params(deep=False) if has_method(smoother, "get_params") else {}
+    return declared.get("domain", ()) is None
 
 
 def n_times_needed(smoother: object) -> int:

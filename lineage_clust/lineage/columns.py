@@ -54,7 +54,13 @@ def column_of(adata: AnnData, key: str, what: str, advice: str = "") -> pd.Serie
             f"{what} {key!r} is not in adata.obs, which has {quoted(adata.obs.columns) or 'no column'}."
             f"{did_you_mean(key, adata.obs.columns)}{advice}"
         )
-    return adata.obs[key]
+    values = adata.obs[key]
+    if isinstance(values, pd.DataFrame):
+        raise ValueError(
+            f"adata.obs has {values.shape[1]} columns named {key!r}. Keep the first of each name with adata.obs = "
+            "adata.obs.loc[:, ~adata.obs.columns.duplicated()]."
+        )
+    return values
 
 
 def names_of_cells(adata: AnnData, key: str, what: str, advice: str) -> pd.Series:

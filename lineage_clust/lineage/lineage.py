@@ -167,13 +167,14 @@ class Reader:
         terms = read_covariates(adata, self.covariates)
         donors = read_donors(adata, self.sample_key) if to_fit else None
 
-        finite = np.isfinite(pseudotime) & np.isfinite(weights)
+        finite_in = {"pseudotime": np.isfinite(pseudotime), "lineage weight": np.isfinite(weights)}
         if offset_values is not None:
-            finite &= np.isfinite(offset_values)
+            finite_in["offset"] = np.isfinite(offset_values)
         if terms is not None:
-            finite &= known_cells(terms, finite & (weights > 0))
+            finite_in["covariate"] = known_cells(terms, np.all(list(finite_in.values()), axis=0) & (weights > 0))
+        finite = np.all(list(finite_in.values()), axis=0)
         in_all_draws = finite if times.draws is None or not to_fit else np.isfinite(times.draws).all(axis=1)
-        _report_left_out(finite, name, weights_key, int(np.sum(finite & (weights > 0) & ~in_all_draws)))
+        _report_left_out(finite_in, finite, name, weights_key, int(np.sum(finite & (weights > 0) & ~in_all_draws)))
         if among is not None:
             finite &= among
             if not finite.any():
@@ -236,19 +237,21 @@ class Reader:
         return replace(self, gene_symbols=FittedSymbols(column, dict(ids)))
 
 
-def _report_left_out(finite: np.ndarray, name: str | None, weights_key: object, n_partly: int) -> None:
+def _report_left_out(
+    finite_in: dict[str, np.ndarray], finite: np.ndarray, name: str | None, weights_key: object, n_partly: int
+) -> None:
     """Warn of cells without finite values, and of cells without a time in some draws of pseudotime."""
     left_out = int(np.sum(~finite))
+    missing = " or ".join(what for what, values in finite_in.items() if not values.all())
     if left_out == len(finite):
         raise ValueError(
-            "Pseudotime, lineage weights, covariates or offset are NaN or infinite in every cell: no cells remain to "
-            f"fit lineage {name!r}. Check time_key and lineage_key (weights were read from {weights_key!r})."
+            f"{missing.capitalize()} is NaN or infinite in every cell: no cells remain to fit lineage {name!r}. Check "
+            f"time_key and lineage_key (weights were read from {weights_key!r})."
         )
     problems = []
     if left_out:
         problems.append(
-            f"{counted(left_out, 'cell', 'is', 'are', of=len(finite))} excluded: their pseudotime, lineage weight, "
-            "covariates or offset is NaN or infinite."
+            f"{counted(left_out, 'cell', 'is', 'are', of=len(finite))} excluded: their {missing} is NaN or infinite."
         )
     if n_partly:
         problems.append(

@@ -85,7 +85,7 @@ REFUSED = [
     ({"offset": ["a"] * 60}, TypeError, r"offset must hold real numbers; got \['a', 'a'"),
     ({"offset": np.zeros(60) * 1j}, TypeError, "offset must hold real numbers"),
     ({"offset": {"a": 1}}, ValueError, r"offset has shape \(\)"),
-    ({"offset": np.full(60, np.nan)}, ValueError, "offset are NaN or infinite in every cell"),
+    ({"offset": np.full(60, np.nan)}, ValueError, "Offset is NaN or infinite in every cell"),
     ({"offset": "batch"}, TypeError, r"offset adata.obs\['batch'\] must be numeric; its dtype is category"),
     ({"n_points": "200"}, ValueError, "n_points must be an integer of at least 2; got '200'"),
     ({"n_points": np.inf}, ValueError, "got inf"),

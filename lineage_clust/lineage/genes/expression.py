@@ -64,6 +64,12 @@ def check_anndata(adata: object) -> None:
         raise TypeError(f"adata must be an AnnData (cells x genes); got {type(adata).__name__}. {how_to_pass(adata)}")
     if adata.n_obs == 0 or adata.n_vars == 0:
         raise ValueError(f"adata is empty: it has {counted(adata.n_obs, 'cell')} and {counted(adata.n_vars, 'gene')}.")
+    others = [name for name in adata.var_names if not isinstance(name, str)]
+    if others:
+        raise ValueError(
+            f"var_names must be strings; {counted(len(others), 'name', 'is', 'are', of=adata.n_vars)} not, such as "
+            f"{others[0]!r}. Convert them: adata.var_names = adata.var_names.astype(str)."
+        )
 
 
 def how_to_pass(found: object) -> str:
@@ -240,6 +246,14 @@ def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_b
         matrix = matrix.to_memory() if hasattr(matrix, "to_memory") else np.asarray(matrix)
     if matrix.dtype.kind == "c":
         raise TypeError("Expression must be real; its dtype is complex. Pass e.g. its absolute values.")
+    if isinstance(matrix, np.ma.MaskedArray):
+        matrix = np.ma.filled(matrix.astype(np.float64), np.nan)
+    if matrix.dtype.kind not in "buif":
+        where = "adata.raw.X" if use_raw else f"adata.layers[{layer!r}]" if layer not in (None, "X") else "adata.X"
+        try:
+            matrix = matrix.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{where} must be numeric: {error}.") from error
     if sparse.issparse(matrix) and matrix.format not in ("csr", "csc"):
         matrix = matrix.tocsr()
     return BlockedExpression(matrix, budget) if sparse.issparse(matrix) and matrix.nnz >= _LARGE else matrix

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from ...errors import UnknownNameError, did_you_mean, quoted, warn
 from ...utils.checking import check_key, shortened
-from ..columns import kind_of_values, numbers_in
+from ..columns import column_of, kind_of_values, numbers_in
 from ..weights.matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, columns_of_matrix, like, matrix_source
 from .time_range import find_time_range
 
@@ -80,15 +80,18 @@ def _only_key(adata: AnnData, lineage: str | None) -> str:
 
 
 def _from_obs(adata: AnnData, key: str) -> np.ndarray:
-    values = adata.obs[key]
+    values = column_of(adata, key, "time_key")
     numbers = numbers_in(values)
     if numbers is not None:
         return numbers
-    if _can_be_numbers(values):
-        advice = f"Convert it: adata.obs[{key!r}] = adata.obs[{key!r}].astype(float)."
+    column = f"adata.obs[{key!r}]"
+    if kind_of_values(values).startswith(("date", "timedelta")):
+        advice = f"Convert it, for instance to days: {column} = ({column} - {column}.min()) / pandas.Timedelta('1D')."
+    elif _can_be_numbers(values):
+        advice = f"Convert it: {column} = {column}.astype(float)."
     else:
         advice = f"It cannot be converted by .astype(float); pass another time_key=...; {_columns_of_numbers(adata)}."
-    raise TypeError(f"Pseudotime adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. {advice}")
+    raise TypeError(f"Pseudotime {column} must be numeric; its dtype is {values.dtype}. {advice}")
 
 
 def _can_be_numbers(values: pd.Series) -> bool:
@@ -102,7 +105,7 @@ def _can_be_numbers(values: pd.Series) -> bool:
 
 
 def _columns_of_numbers(adata: AnnData) -> str:
-    numeric = [key for key in adata.obs if numbers_in(adata.obs[key]) is not None]
+    numeric = [key for key, values in adata.obs.items() if numbers_in(values) is not None]
     return f"numeric columns of obs: {quoted(numeric) or 'none'}"
 
 

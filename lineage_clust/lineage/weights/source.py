@@ -91,7 +91,7 @@ def column_source(adata: AnnData, key: str, lineage: str | None = None) -> Linea
 
     Integers and booleans are names of branches if the lineage is one of them.
     """
-    values = adata.obs[key]
+    values = column_of(adata, key, "lineage_key")
     kind = kind_of_values(values)
     if kind in _LABELS or (lineage is not None and _is_named(values, lineage)):
         return label_source(adata, key)
@@ -107,7 +107,7 @@ def is_one_lineage(adata: AnnData, key: str, lineages: Sequence) -> bool:
     """Return whether a column of obs contains the weights of a single lineage, so that several names would share it."""
     if key in adata.obsm or key not in adata.obs:
         return False
-    values = adata.obs[key]
+    values = column_of(adata, key, "lineage_key")
     are_weights = numbers_in(values, booleans=True) is not None
     return are_weights and not all(_is_named(values, str(lineage)) for lineage in lineages)
 
@@ -119,9 +119,16 @@ def _is_named(values: pd.Series, lineage: str) -> bool:
 
 def label_source(adata: AnnData, key: str) -> LineageSource:
     """Return one lineage per branch named in a column, with weight 1 for its cells and 0 for all others."""
-    labels = adata.obs[key].astype("category").cat.remove_unused_categories()
-    codes = labels.cat.codes.to_numpy()
-    return LineageSource(key, [str(name) for name in labels.cat.categories], lambda code: (codes == code).astype(float))
+    labels = column_of(adata, key, "lineage_key").astype("category").cat.remove_unused_categories()
+    codes, names = labels.cat.codes.to_numpy(), [str(name) for name in labels.cat.categories]
+    note = f"If {key!r} contains weights, convert it: adata.obs[{key!r}] = adata.obs[{key!r}].astype(float)."
+    return LineageSource(key, names, lambda code: (codes == code).astype(float), note if _are_fractions(names) else "")
+
+
+def _are_fractions(names: Sequence[str]) -> bool:
+    """Return whether all names are numbers, and some of them fractions, as no names of branches are."""
+    numbers = pd.to_numeric(pd.Series(names, dtype=object), errors="coerce")
+    return bool(numbers.notna().all() and (numbers % 1 != 0).any())
 
 
 def columns_source(adata: AnnData, key: object, columns: Mapping[str, str]) -> LineageSource:
@@ -133,7 +140,7 @@ def columns_source(adata: AnnData, key: object, columns: Mapping[str, str]) -> L
 
 
 def _weights(adata: AnnData, key: str) -> np.ndarray:
-    values = adata.obs[key]
+    values = column_of(adata, key, "lineage_key")
     numbers = numbers_in(values, booleans=True)
     if numbers is None:
         several = " Pass one such column as lineage_key, not a list." if kind_of_values(values) in _LABELS else ""

@@ -52,6 +52,26 @@ def test_other_containers_are_read(make_adata, convert):
     np.testing.assert_array_equal(dense(lineage.expression), adata[lineage.cells][:, GENES].X)
 
 
+def test_objects_are_numbers_and_masked_values_are_missing(make_adata):
+    adata = make_adata(kind="dense")
+    values = adata.X.astype(object)
+    values[0, 0] = None
+    adata.layers["objects"] = values
+    adata.layers["masked"] = np.ma.masked_array(adata.X, np.arange(adata.X.size).reshape(adata.shape) == 0)
+    expected = adata.X.copy()
+    expected[0, 0] = np.nan
+    for layer in ("objects", "masked"):
+        found = expression_of(adata, adata.var_names, layer)
+        assert type(found) is np.ndarray
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, expected)
+    values[0, 0] = "a"
+    with pytest.raises(
+        TypeError, match=r"^adata.layers\['objects'\] must be numeric: could not convert string to float: 'a'"
+    ):
+        expression_of(adata, GENES, "objects")
+
+
 @pytest.mark.parametrize("kind", ["csr", "csc", "dense"])
 def test_a_backed_file_is_read(make_adata, kind, tmp_path):
     adata = make_adata(kind=kind)

@@ -273,3 +273,15 @@ def test_every_way_in_says_so(call, make_adata):
 def test_a_matrix_is_told_to_be_wrapped():
     with pytest.raises(TypeError, match=r"Wrap a matrix with anndata.AnnData\(X, obs=..., var=...\)"):
         lc.TrendClusterer().fit(np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("names", [range(3), ["A", np.nan, "B"], ["A", None, "B"]])
+def test_names_that_are_no_text_are_refused_before_anything_is_computed(names):
+    adata = cells(["A", "B", "C"])
+    adata.var.index = pd.Index(names, dtype=object)
+    with pytest.raises(
+        ValueError, match="var_names must be strings; . of 3 names .* not, such as .*[.]astype[(]str[)]"
+    ):
+        check_anndata(adata)
+    adata.var_names = adata.var_names.astype(str)
+    assert check_anndata(adata) is None

@@ -134,3 +134,26 @@ def test_the_column_itself_is_not_its_name():
 def test_numbers_of_dtype_object_are_pseudotime():
     values = np.array([0, 0.2, None, 1.0], dtype=object)
     np.testing.assert_array_equal(find_pseudotime(cells(pseudotime=values), None, None), [0, 0.2, np.nan, 1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda days: days, lambda days: pd.Timestamp("2026-01-01", tz="Europe/Berlin") + days],
+    ids=["spans", "dates"],
+)
+def test_dates_are_told_how_to_be_numbers(make):
+    adata = cells(pseudotime=make(pd.to_timedelta(TIMES, unit="D")))
+    with pytest.raises(TypeError, match=r"Convert it, for instance to days: (.+)\.$") as caught:
+        find_pseudotime(adata, None, None)
+    exec(str(caught.value).partition("days: ")[2].removesuffix("."), {"adata": adata, "pandas": pd})
+    np.testing.assert_allclose(find_pseudotime(adata, None, None), TIMES)
+
+
+def test_a_column_that_is_there_twice_is_named():
+    adata = cells(pseudotime=TIMES)
+    adata.obs = pd.concat([adata.obs, adata.obs], axis=1)
+    with pytest.raises(ValueError, match=r"adata.obs has 2 columns named 'pseudotime'. Keep .*~adata.obs.columns.dup"):
+        find_pseudotime(adata, None, None)
+    adata.obs.columns = ["other", "other"]
+    with pytest.raises(UnknownNameError, match="numeric columns of obs: 'other', 'other'"):
+        find_pseudotime(adata, None, None)

@@ -62,7 +62,7 @@ def test_cells_that_are_not_in_all_draws_are_used_where_they_are():
     with pytest.warns(UserWarning, match="1 of 40 cells is excluded") as caught:
         lineage = read_lineage(adata, time_key=["draws"])
     assert [str(one.message) for one in caught] == [
-        "1 of 40 cells is excluded: their pseudotime, lineage weight, covariates or offset is NaN or infinite. "
+        "1 of 40 cells is excluded: their pseudotime is NaN or infinite. "
         "In some draws of pseudotime, 5 of 40 cells have no time (NaN or infinite): these cells are fitted in the others."
     ]
     assert len(lineage.cells) == N - 1

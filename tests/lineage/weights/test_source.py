@@ -232,6 +232,17 @@ def test_a_column_of_obs_named_as_lineage_is_offered():
     assert weights_of(adata, None, "is_ery") == weights_of(adata, "is_ery", ["is_ery"]) == [1, 1, 0, 0, 1]
 
 
+@pytest.mark.parametrize("make", [pd.Categorical, lambda values: np.array([str(one) for one in values], dtype=object)])
+@pytest.mark.parametrize("lineage", ["Ery", None])
+def test_weights_that_are_read_as_names_are_told_how_to_be_numbers(make, lineage):
+    adata = cells(fate=make([0.0, 0.25, 0.5, 0.75, 1.0]))
+    advice = r"If 'fate' contains weights, convert it: adata.obs\['fate'\] = adata.obs\['fate'\].astype\(float\)"
+    with pytest.raises(ValueError, match=advice):
+        find_weights(adata, lineage, "fate", False)
+    adata.obs["fate"] = adata.obs["fate"].astype(float)
+    assert weights_of(adata, "Ery", "fate") == [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
 @pytest.mark.parametrize("threshold", [0.01, (0.01, 0.0), (0.01, 0.01), 0, (0.0, 0.5)])
 @pytest.mark.parametrize("largest", [0.0, 1e-20, np.nan])
 def test_weights_of_nothing_but_rounding_are_refused_under_any_threshold(threshold, largest):

@@ -74,4 +74,4 @@ def _by_degree(free: np.ndarray) -> np.ndarray:
     Their eigenvalues are equal, so that rounding would determine their order, and the prior of the shape depends on it.
     """
     polynomials = np.vander(np.linspace(-1, 1, len(free)), free.shape[1], increasing=True)
-    return free @ np.linalg.qr(np.linalg.lstsq(free, polynomials)[0])[0]
+    return free @ np.linalg.qr(np.linalg.lstsq(free, polynomials, rcond=None)[0])[0]
