@@ -13,6 +13,18 @@ from .fits import QUICK
 TIME, FATE = "palantir_pseudotime", "palantir_fate_probabilities"
 
 
+class Uncloneable:
+    def fit(self, X, y=None):
+        return self
+
+    def predict(self, X):
+        return X
+
+
+class OfCellRank(Uncloneable):
+    __module__ = "cellrank.models._pygam_model"
+
+
 @pytest.fixture
 def adata(make_adata):
     return make_adata(n_cells=80, n_genes=8)
@@ -101,6 +113,13 @@ def expect(error, message, adata, **parameters):
         ({"time_range": (5, 6)}, ValueError, r"No cell lies in the time range \[5, 6\]: pseudotime spans \[0, 1\]"),
         ({"time_range": -1}, ValueError, "time range of lineage 'A' is empty: it starts at 0 and ends at -1"),
         # components
+        (
+            {"model": Uncloneable()},
+            TypeError,
+            "model must be an estimator .* Uncloneable has no get_params. The default is GAM",
+        ),
+        ({"clusterer": Uncloneable()}, TypeError, r"has no get_params. The default is GraphClusterer\(\).$"),
+        ({"model": OfCellRank()}, TypeError, "In place of CellRank's models, pass GAM"),
         ({"model": "gam"}, TypeError, "model must have fit and predict; str has no fit or predict"),
         ({"model": GAM}, TypeError, r"model must be an instance; got the class GAM. Use GAM\(\)"),
         (

@@ -48,6 +48,13 @@ def component_for(slot: str, component: object, default: type) -> Any:
             f"{slot} must have a fit without other arguments than X and y; {type(last).__name__} needs {quoted(needed)}. The "
             f"default is {default.__name__}()."
         )
+    if not has_method(component, "get_params"):
+        of_cellrank = type(component).__module__.partition(".")[0] == "cellrank"
+        counterparts = " In place of CellRank's models, pass GAM(), PyGAM(), MgcvGAM() or the regressor itself."
+        raise TypeError(
+            f"{slot} must be an estimator of scikit-learn, so that it can be cloned; {type(component).__name__} has no "
+            f"get_params. The default is {default.__name__}().{counterparts if of_cellrank else ''}"
+        )
     _check_declarations(slot, component)
     return clone(component)
 
