@@ -7,6 +7,7 @@ output, blocks of code that the build does not run, and the files of examples.
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import os
 import re
@@ -15,7 +16,6 @@ from pathlib import Path
 
 import anndata
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.io import mmwrite
@@ -172,7 +172,7 @@ def test_blocks_of_python_run(page, tmp_path, monkeypatch):
     monkeypatch.setattr(
         lc.TrendClusterer, "report", lambda self, path: Path(path).touch()
     )  # seconds; has its own tests
-    variables = {"adata": adata, "genes": _NAMED, "lc": lc, "np": np, "pd": pd, "anndata": anndata}
+    variables = {"adata": adata, "genes": _NAMED}
     for block in blocks_to_run(page):
         exec(compile(block, page.name, "exec"), variables)
     for name in ("tc", "model"):
@@ -190,6 +190,19 @@ def test_blocks_that_are_not_run_say_why():
     text = "\n".join(page.read_text(encoding="utf-8") for page in _PAGES)
     assert all(len(why) > 10 for why in re.findall(r"% not run: *(.*)", text))
     assert text.count("% not run: ") == sum(bool(found["why"]) for found in _PYTHON.finditer(text))
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
+def test_a_page_imports_or_makes_what_its_code_uses(page):
+    known = {*dir(builtins), "adata", "genes"}
+    for code in re.findall(r"^```(?:\{code-cell\} ipython3|python)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+        nodes = list(ast.walk(ast.parse(_TAG.sub("", code))))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        known |= {node.asname or node.name.partition(".")[0] for node in nodes if isinstance(node, ast.alias)}
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler))}
+        known |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        assert {node.id for node in names} <= known, code
 
 
 # ---- the first picture
