@@ -48,14 +48,17 @@ def stored_as(kind, counts, folder):
         array = pytest.importorskip("dask.array")
         chunks = (50, 10) if kind == "dask by genes" else (50, 30)
         return ad.AnnData(array.from_array(counts.toarray(), chunks=chunks))
-    stored = ad.AnnData({"dense": counts.toarray(), "csc": counts.tocsc(), "csr": counts}[kind.split()[0]])
+    forms = {
+        "dense": counts.toarray(), "csc": counts.tocsc(), "csr": counts, "objects": counts.toarray().astype(object)
+    }  # fmt: skip
+    stored = ad.AnnData(forms[kind.split()[0]])
     if kind.endswith("file"):
         stored.write_h5ad(folder / "cells.h5ad")
         stored = ad.read_h5ad(folder / "cells.h5ad", backed="r")
     return stored
 
 
-KINDS = ["dense", "csc", "dask", "dask by genes", "csr file", "csc file", "dense file", "view"]
+KINDS = ["dense", "objects", "csc", "dask", "dask by genes", "csr file", "csc file", "dense file", "view"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

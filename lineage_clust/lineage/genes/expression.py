@@ -246,36 +246,39 @@ def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_b
         matrix = matrix.to_memory() if hasattr(matrix, "to_memory") else np.asarray(matrix)
     if matrix.dtype.kind == "c":
         raise TypeError("Expression must be real; its dtype is complex. Pass e.g. its absolute values.")
-    if isinstance(matrix, np.ma.MaskedArray):
-        matrix = np.ma.filled(matrix.astype(np.float64), np.nan)
-    if matrix.dtype.kind not in "buif":
-        where = "adata.raw.X" if use_raw else f"adata.layers[{layer!r}]" if layer not in (None, "X") else "adata.X"
-        try:
-            matrix = matrix.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{where} must be numeric: {error}.") from error
     if sparse.issparse(matrix) and matrix.format not in ("csr", "csc"):
         matrix = matrix.tocsr()
     return BlockedExpression(matrix, budget) if sparse.issparse(matrix) and matrix.nnz >= _LARGE else matrix
 
 
 def stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
-    """Return X, a layer or raw.X as stored."""
+    """Return X, a layer or raw.X as stored; objects as numbers, and masked values as NaN."""
     check_key("layer", layer)
     if use_raw:
         if layer not in (None, "X"):
             raise ValueError(f"use_raw=True and layer={layer!r} are mutually exclusive. Pass one of them.")
-        return adata.raw.X
+        return _of_numbers(adata.raw.X, "adata.raw.X")
     if layer is None or layer == "X":
         if adata.X is None:
             raise ValueError(f"adata.X is None. Pass layer= one of {quoted(layer_names(adata)) or 'none'}.")
-        return adata.X
+        return _of_numbers(adata.X, "adata.X")
     if layer not in adata.layers:
         raise UnknownNameError(
             f"Layer {layer!r} is not in adata.layers, which has {quoted(layer_names(adata)) or 'no entry'}."
             f"{did_you_mean(layer, layer_names(adata))}"
         )
-    return adata.layers[layer]
+    return _of_numbers(adata.layers[layer], f"adata.layers[{layer!r}]")
+
+
+def _of_numbers(matrix: Any, where: str) -> Any:
+    if isinstance(matrix, np.ma.MaskedArray):
+        matrix = np.ma.filled(matrix.astype(np.float64), np.nan)
+    if not isinstance(matrix, np.ndarray) or matrix.dtype.kind in "buifc":
+        return matrix
+    try:
+        return matrix.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{where} must be numeric: {error}.") from error
 
 
 def with_annotations(adata: AnnData) -> AnnData:
