@@ -198,6 +198,7 @@ def dipping_check(
         raise TypeError(f"order must be a function of an AnnData that returns pseudotime, or None; got {order!r}.")
     if clusterer is not None and not isinstance(clusterer, TrendClusterer):
         raise TypeError(f"clusterer must be a TrendClusterer or None; got {type(clusterer).__name__}.")
+    adata = with_annotations(adata)
     genes = resolve_genes(adata, genes)
     seed = check_random_state(random_state)
     counts = counts_of(adata, layer, genes, n_cells, seed)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.cluster import KMeans
+from sklearn.model_selection import cross_val_score
 
 import lineage_clust as lc
 from lineage_clust.expression.storage import tasks as block_tasks
@@ -123,6 +124,42 @@ def test_the_sums_do_not_depend_on_the_scheduler(make_adata):
     with dask.config.set(scheduler="synchronous"):
         one = fitted(lazy)
     np.testing.assert_array_equal(one.trends_, fitted(lazy).trends_)
+
+
+def test_a_view_that_anndata_made_of_a_dask_array_is_read_in_blocks(make_adata):
+    view = in_dask(make_adata(300))[:200]
+    whole = ad.AnnData(view.X, obs=view.obs, var=view.var, obsm=dict(view.obsm))
+    assert isinstance(whole.X, da.Array)
+    assert_equal_fits(fitted(whole), fitted(make_adata(300)[:200]))
+
+
+_QUICK = {"lineage": "A", "clusterer": KMeans(3, random_state=0), "n_points": 30}
+_ON_CELLS = {
+    "a view": lambda cells: lc.TrendClusterer(**_QUICK).fit(cells[:200]).trends_,
+    "a search": lambda cells: cross_val_score(lc.TrendClusterer(**_QUICK), cells, cv=2),
+    "folds": lambda cells: np.concatenate([test for _, test in lc.PseudotimeKFold(3).split(cells)]),
+    "drivers": lambda cells: lc.DriverSelector("A", n_genes=5).fit(cells).drivers_["A_corr"],
+    "conditions": lambda cells: lc.compare_conditions(cells, "half", "donor", lineage="A", n_points=30).table[
+        "pvalue_level"
+    ],
+    "a strip": lambda cells: lc.TrendClusterer(**_QUICK).fit(cells).plot(adata=cells, covariate_key="batch") and 0,
+    "colours": lambda cells: lc.TrendClusterer(**_QUICK).fit(cells).plot_genes(["rise0"], cells, color="batch") and 0,
+    "cluster_lineage": lambda cells: np.size(
+        lc.cluster_lineage(cells, lc.GAM(), ["rise0", "flat0"], "A", time_key=None)
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::lineage_clust.LineageClustWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("use", _ON_CELLS.values(), ids=_ON_CELLS)
+def test_cells_that_are_read_lazily_are_read_by_all_that_takes_cells(make_adata, tmp_path, use):
+    pytest.importorskip("xarray", reason="anndata.experimental.read_lazy needs xarray")
+    adata = make_adata(300)
+    adata.obs["half"] = np.where(np.arange(300) % 2, "one", "other")
+    adata.obs["donor"] = [f"{half}{number % 5}" for number, half in enumerate(adata.obs["half"])]
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    lazy = ad.experimental.read_lazy(tmp_path / "cells.h5ad")
+    np.testing.assert_allclose(use(lazy), use(adata), atol=1e-8)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from ..contracts.slots import component_for, with_defaults
 from ..errors import quoted, warn
 from ..lineage.cells.covariates import AUTOMATIC, SIZE_FACTORS
 from ..lineage.cells.samples import read_conditions
+from ..lineage.genes.expression import with_annotations
 from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Lineage, Reader, check_anndata, resolve_genes
 from ..models.families import FAMILIES
@@ -170,6 +171,7 @@ def compare_conditions(
     True
     """
     check_anndata(adata)
+    adata = with_annotations(adata)
     check_share("alpha", alpha)
     check_share("level", level)
     check_key("time_key", time_key)  # draws of pseudotime are not supported

@@ -42,6 +42,7 @@ def read_annotations(
     An error is raised for a key that is not in obs, or a categorical covariate with more than one level per ten cells.
     """
     check_anndata(adata)
+    adata = with_annotations(adata)
     columns = read_covariates(adata, keys, "covariate_key")
     columns = pd.DataFrame() if columns is None else columns
     for key in columns:

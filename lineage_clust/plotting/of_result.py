@@ -12,6 +12,7 @@ from ..contracts.capabilities import fitted_value
 from ..errors import UnknownNameError, did_you_mean
 from ..lineage.annotations import read_annotations
 from ..lineage.columns import column_of
+from ..lineage.genes.expression import with_annotations
 from ..results.cells import binned_cells
 from ..results.result import FitResult
 from ..trends.trends import names_along
@@ -88,7 +89,7 @@ def names_in(genes: Any) -> list:
 def colors_of_cells(adata: Any, key: str) -> Strip:
     """Return the colours of all cells by a column of obs."""
     _need_cells("color", adata)
-    return cell_colors(key, column_of(adata, key, "color"), adata.uns.get(f"{key}_colors"))
+    return cell_colors(key, column_of(with_annotations(adata), key, "color"), adata.uns.get(f"{key}_colors"))
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ class Part:
 
 def is_stored(matrix: object) -> bool:
     """Return whether a matrix is in a file or in dask, and can be read in parts."""
-    return _in_sparse_file(matrix) or _root(matrix) in ("h5py", "zarr", "dask")
+    return _in_sparse_file(matrix) or _root(matrix) in ("h5py", "zarr") or in_dask(matrix)
 
 
 def in_dask(matrix: object) -> bool:
     """Return whether a matrix is a dask array, without importing dask."""
-    return _root(matrix) == "dask"
+    return any(kind.__module__.partition(".")[0] == "dask" for kind in type(matrix).__mro__)  # also views by anndata
 
 
 def is_sparse(matrix: object) -> bool:

@@ -286,9 +286,10 @@ def with_annotations(adata: AnnData) -> AnnData:
     if isinstance(adata.obs, pd.DataFrame):
         return adata
     tables = {name: _in_memory(table) for name, table in adata.obsm.items()}
+    layers = {name: adata.layers[name] for name in layer_names(adata)}
     return AnnData(
         adata.X, obs=_in_memory(adata.obs), var=var_table(adata, False), obsm=tables,
-        layers=dict(adata.layers), uns=dict(adata.uns), raw=None if adata.raw is None else adata.raw,
+        layers=layers, uns=dict(adata.uns), raw=None if adata.raw is None else adata.raw,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 from ...errors import UnknownNameError, did_you_mean, quoted, warn
 from ...utils.checking import check_key, shortened
 from ..columns import column_of, kind_of_values, numbers_in
+from ..genes.expression import with_annotations
 from ..weights.matrices import SLINGSHOT_TIMES, TIME_MATRIX_KEYS, columns_of_matrix, like, matrix_source
 from .time_range import find_time_range
 
@@ -286,6 +287,7 @@ def read_times(
     adata: AnnData, time_key: Any, lineage: str | None, weights: np.ndarray, ranges: np.ndarray | None = None
 ) -> Times:
     """Return pseudotime of all cells; `ranges` of its draws are those in the cells with positive weight, or given."""
+    adata = with_annotations(adata)
     if not are_time_draws(time_key):
         return Times(find_pseudotime(adata, time_key, lineage))
     stored = find_time_draws(adata, time_key, lineage)

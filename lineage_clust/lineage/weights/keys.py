@@ -39,7 +39,7 @@ def find_weights(
     """
     check_one_lineage(lineage)
     lineage = None if lineage is None else str(lineage)
-    found = find_source(adata, lineage, lineage_key, backward)
+    found = find_source(with_annotations(adata), lineage, lineage_key, backward)
     if found is None:
         return None, None, np.ones(adata.n_obs)
     source, members = found
