@@ -45,6 +45,11 @@ def test_lowest_versions_that_are_tested_are_those_that_are_asked_for():
         assert (tested[name] + ".0.0").startswith(version + "."), name
 
 
+def test_tests_that_run_with_the_lowest_and_newest_versions_are_there():
+    named = re.search(r"^tests=\((.*?)^\)", text_of(".ci/matrix"), flags=re.MULTILINE | re.DOTALL)[1].split()
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 # ---- configuration of the services that build, test and list the package
 
 WORKFLOWS = ("tests", "docs", "package", "release")

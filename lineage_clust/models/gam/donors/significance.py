@@ -67,7 +67,7 @@ def modes_of(contrast: Contrast, gram: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     The map is `(n_matrices, n_determined, n)`. The modes are columns of `(n_matrices, n, n)` and have variance 1.
     """
-    inverse = np.linalg.solve(gram, contrast.rows.T)
+    inverse = np.linalg.solve(gram, contrast.rows.T[None])
     covariance = contrast.rows @ inverse
     whiten = np.linalg.inv(np.linalg.cholesky(0.5 * (covariance + np.swapaxes(covariance, 1, 2))))
     values, vectors = np.linalg.eigh(whiten @ contrast.expected @ np.swapaxes(whiten, 1, 2))

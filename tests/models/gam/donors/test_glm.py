@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import anndata as ad
 import numpy as np
 import pytest
-import zarr
 from scipy import sparse
 
 from lineage_clust import GAM, BSplineSmoother
@@ -167,6 +166,7 @@ def selected(Y):
 
 
 def in_file(Y):
+    zarr = pytest.importorskip("zarr")
     group = zarr.open_group(zarr.storage.MemoryStore())
     ad.io.write_elem(group, "X", sparse.csr_matrix(Y))
     return BlockedExpression(ad.io.sparse_dataset(group["X"]), keeps_totals=False)

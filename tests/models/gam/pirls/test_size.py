@@ -210,7 +210,7 @@ def test_genes_can_be_taken(table):
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8), st.floats(1e-3, 1e6))
 def test_sums_of_one_gene_compiled(counts, theta):
-    functions = pytest.importorskip("lineage_clust.models.gam.pirls.compiled")
+    functions = pytest.importorskip("numba") and pytest.importorskip("lineage_clust.models.gam.pirls.compiled")
     found = histogram(np.array(counts, dtype=float)[:, None], np.ones(len(counts)))
     first, second = found.sums(np.array([theta]))
     one, other = functions.gamma_sums.py_func(found.tails[:, 0], found.bins[0], values_of_bins(), theta)
