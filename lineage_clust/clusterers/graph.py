@@ -145,15 +145,15 @@ class GraphClusterer(FittedClusters):
     the correlation of their means, corrected for noise, is small. The two least distinct of many communities are merged
     again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of
     three, or have a gap between them (a connectivity below 0.05), and no cluster can be divided into two distinct ones,
-    nor into two of more than one row as a continuum is divided, since a graph of few rows cannot tell whether two are
-    distinct, they are *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in
-    which boundaries are arbitrary. It is divided in two again and again by k-means, as long as the two are distinct by
+    they are *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in which
+    boundaries are arbitrary. It is divided in two again and again by k-means, as long as the two are distinct by
     support and correlation and the division explains enough variance. This share hardly depends on the sample of cells, and
     further divisions leave other boundaries as they are, so that partitions of similar data agree. The last divisions
     must also explain 28 % of the variance within their cluster: the rows of a group that deviate from its mean in many
     directions stay together [8]_. Finally, rows move to the nearest mean, or merged clusters that would not be divided
     are used (*overlapping groups*), if this explains clearly more: `min_explained`, where each cluster less counts as
-    much as well. With at most ``2 * n_neighbors``
+    much as well. In the same way, the parts of a continuum replace clear groups one of which could be divided as a
+    continuum is, since a graph of few rows cannot tell whether two groups are distinct. With at most ``2 * n_neighbors``
     rows, every row starts as its own cluster, and connectivity is evaluated on the graph that connects each row to its
     nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are unknown. The support of a
     division in two is then the agreement of those of two random halves of the rows [7]_, and other support is not

@@ -82,27 +82,34 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
     """Return the clear groups of the rows if there are any, else the parts of the continuum, or overlapping groups.
 
     Groups are clear, whatever their sizes, if all pairs are distinct by a factor of three, or have a gap between them, and
-    none of them can be divided into two that are distinct, nor, since a graph of few rows cannot tell whether two are
-    distinct, into two of more than one row as a continuum is divided. In a continuum, boundaries are arbitrary. It is
-    divided in two again and again, because the partitions of similar data then agree even if their numbers differ: a
-    further division leaves all other boundaries as they are.
+    none of them can be divided into two that are distinct. In a continuum, boundaries are arbitrary. It is divided in two
+    again and again, because the partitions of similar data then agree even if their numbers differ: a further division leaves
+    all other boundaries as they are.
+
+    A graph of few rows cannot tell whether two groups are distinct. If one of the clear groups would be divided into two of
+    more than one row as a continuum is, the parts of the continuum are used if they explain as much more as a division has
+    to, where each cluster more counts as much as well.
 
     finest : Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     """
     path = merging_path(material, finest, bounds)
     for n_clusters in sorted(path, reverse=True)[:-1]:
-        if not _clear(material, path[n_clusters], bounds):
+        groups = path[n_clusters]
+        if not _clear(material, groups, bounds):
             continue
-        divisions = _divisions(material, path[n_clusters], range(n_clusters))
-        if any(_is_lasting(one, bounds) and one.least_rows(path[n_clusters]) > 1 for one in divisions):
-            continue
+        divisions = _divisions(material, groups, range(n_clusters))
         following = min(divisions, key=lambda one: one.pairs.blur(bounds).max(), default=None)
-        if following is None or following.pairs.blur(bounds).max() > 1:
-            partitions = [path[n] for n in sorted(path) if n <= n_clusters]
-            measured = [_least(compare_pairs(material, labels)) for labels in partitions]
-            if following is not None:
-                measured.append(_least(following.pairs))
-            return _found(material, partitions, measured, bounds)
+        if following is not None and following.pairs.blur(bounds).max() <= 1:
+            continue
+        if any(_is_lasting(one, bounds) and one.least_rows(groups) > 1 for one in divisions):
+            parts = divided(material, bounds, path)
+            if _score(material, parts.labels, bounds) >= _score(material, groups, bounds) + bounds.explained:
+                return parts
+        partitions = [path[n] for n in sorted(path) if n <= n_clusters]
+        measured = [_least(compare_pairs(material, labels)) for labels in partitions]
+        if following is not None:
+            measured.append(_least(following.pairs))
+        return _found(material, partitions, measured, bounds)
     return divided(material, bounds, path)
 
 
@@ -168,11 +175,10 @@ def _best_alternative(
 
     Others have distinct clusters that would not be divided. Returns `None` if there is no such partition.
     """
-
-    def score(one: np.ndarray) -> float:
-        return _explained(material, one) - bounds.explained * (one.max() + 1)
-
-    scores, least = np.array([score(one) for one in others]), score(labels) + bounds.explained
+    scores, least = (
+        np.array([_score(material, one, bounds) for one in others]),
+        _score(material, labels, bounds) + bounds.explained,
+    )
     for number in np.argsort(-scores, kind="stable").tolist():
         if scores[number] < least:
             break
@@ -239,10 +245,11 @@ def _divisions(material: Material, labels: np.ndarray, clusters: Iterable[int]) 
     return found
 
 
-def _explained(material: Material, labels: np.ndarray) -> float:
-    """Return the share of the squared deviations of all curves that the means of the clusters explain."""
+def _score(material: Material, labels: np.ndarray, bounds: Bounds) -> float:
+    """Return the share of the squared deviations of all curves that a partition explains, less its clusters' least shares."""
     between = np.bincount(labels) @ (cluster_means(material.curves, labels) ** 2).sum(axis=1)
-    return float(between / max((material.curves**2).sum(), np.finfo(float).tiny))
+    explained = float(between / max((material.curves**2).sum(), np.finfo(float).tiny))
+    return explained - bounds.explained * (labels.max() + 1)
 
 
 def _is_made(division: _Division, bounds: Bounds) -> bool:

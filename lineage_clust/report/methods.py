@@ -118,15 +118,15 @@ def _number(result: FitResult) -> str:
     contrary = ". Genes that contradict the mean of their cluster were then divided off" if curve.n_divided else ""
     if curve.of_continuum:
         return (
-            f". There are no clear groups among its communities. The trends were therefore divided in two again and again by "
-            f"k-means, as long as the two are distinct, by the {distinct}, and the division explains at least "
+            f". No clear groups among its communities describe the trends. These were therefore divided in two again and "
+            f"again by k-means, as long as the two are distinct, by the {distinct}, and the division explains at least "
             f"{_shares(curve)}{contrary}"
         )
     if curve.of_overlapping:
         return (
-            f"; its communities were merged{refined}. There are no clear groups among them, but overlapping ones that "
-            f"explain more of the variance than divisions in two. They are distinct by the {distinct}, and no division of "
-            f"one of them into two that are distinct explains at least {_shares(curve)}{contrary}"
+            f"; its communities were merged{refined}. No clear groups among them describe the trends, but overlapping ones "
+            f"that explain more of the variance than divisions in two. They are distinct by the {distinct}, and no division "
+            f"of one of them into two that are distinct explains at least {_shares(curve)}{contrary}"
         )
     return (
         f"; its communities were merged{refined}. The number of clusters is the largest for which no cluster can be divided "
