@@ -61,6 +61,8 @@ def plot_condition_genes(
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
     >>> adata.obs["drug"] = ["no", "yes"] * 200
+    >>> adata.X = adata.X.toarray()
+    >>> adata.X[1::2, :5] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> len(plot_condition_genes(found, found.genes[:2]).axes)
     4
@@ -295,6 +297,8 @@ def plot_difference_volcano(
     >>> import lineage_clust as lc
     >>> adata = lc.datasets.simulate_lineage(400, 30, 3, n_lineages=1, random_state=0)
     >>> adata.obs["drug"] = ["no", "yes"] * 200
+    >>> adata.X = adata.X.toarray()
+    >>> adata.X[1::2, :5] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> plot_difference_volcano(found, "yes").get_xlabel()
     'largest difference, yes minus no'

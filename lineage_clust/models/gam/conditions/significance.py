@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, special
 from sklearn.utils import gen_batches
 
 from ....expression.sums.bands import Bands
 from ....utils.combining import cauchy_combination
 from ..donors.significance import Contrast, modes_of
 from ..inference.significance import with_variance
-from ..inference.weighted_tails import skewed_tails, with_estimated_variance
+from ..inference.weighted_tails import skewed_tails
 from .sums import ConditionSums, widened
 
 TESTS = ("level", "shape", "both")
@@ -18,6 +18,10 @@ _ROUGHNESS = 10.0  # as for trends
 # Minimum of the root of the information about a mode, relative to the best known one. Where a condition has hardly any cells,
 # its curve is a continuation, whose distance from the others is no difference.
 _INFORMED = 1e-2
+_SMALLEST = 1e-300  # tail that can be inverted
+# Statistics are scaled to the mean and variance of chi-square, with which few p-values of rare genes are too small. Far in
+# the tail, where the largest weight decides, p-values would increase with the statistic.
+_MOST_APART = 8.0
 _ROWS = 2**14  # rows of the design at a time
 
 
@@ -69,14 +73,20 @@ def allow_for_moments(
             cubes += np.sum(squared * scores)
             fourths += np.sum(squared.sum(axis=1) ** 2)
         squares = np.sum(shares**2)
-        # squared normals with these weights, times this, are about chi-square
-        size = shares.sum() / squares
-        statistic, excess = statistics[name] * shares.max() * size, kurtosis * fourths / squares
+        rank, df, excess = shares.sum() ** 2 / squares, by_sample.df, kurtosis * fourths / squares
+        # the statistic of an F test with this rank that is as significant
+        share = special.betaincinv(df / 2, rank / 2, pvalues[name])
+        with np.errstate(divide="ignore"):
+            size = df * (1 - share) / share
         if len(shares) == 1:
             skewed = skewness**2 * cubes**2 / squares**1.5
-            tails, excess = skewed_tails(statistic, skewed), np.maximum(excess - 1.5 * skewed, 0.0)
-            pvalues[name] = with_estimated_variance(tails, statistic, np.ones((1, 1)), by_sample.df)
-        pvalues[name] = with_variance(pvalues[name], statistic, shares.sum() * size, 1 + excess / 2, by_sample.df)
+            tails, excess = skewed_tails(statistics[name], skewed), np.maximum(excess - 1.5 * skewed, 0.0)
+            size = np.where(tails > _SMALLEST, special.chdtri(1, np.maximum(tails, _SMALLEST)), statistics[name])
+            pvalues[name] = special.fdtrc(1, df, size)
+        else:
+            as_wide = statistics[name] * shares.max() * shares.sum() / squares
+            size = np.clip(as_wide, size, size + _MOST_APART)
+        pvalues[name] = with_variance(pvalues[name], size, rank, 1 + excess / 2, df)
 
 
 def combine(statistics: dict[str, np.ndarray], pvalues: dict[str, np.ndarray], of: dict[str, Contrast]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference.weighted_tails import weighted_tail, with_estimated_variance
+from ..inference.weighted_tails import weighted_tail
 from .curves import AtCovariance
 
 # Chosen for power against lines, steps and bumps, with other seeds than the benchmark's; calibration does not depend on them.
@@ -56,10 +56,9 @@ def tested_at(contrast: Contrast, fit: AtCovariance, scale: np.ndarray) -> tuple
     scores = np.swapaxes(modes, 1, 2) @ effects
     statistic = np.sum(weights[:, :, None] * scores**2, axis=1).ravel()
     weights = weights.T
-    tails = weighted_tail(statistic, weights)
-    if not fit.sums.each:  # the working models of other families are approximations with as many cells
-        tails = with_estimated_variance(tails, statistic, weights, fit.sums.df)
-    return statistic / weights.max(axis=0), tails
+    # the working models of other families are approximations with as many cells
+    df = np.inf if fit.sums.each else fit.sums.df
+    return statistic / weights.max(axis=0), weighted_tail(statistic, weights, df)
 
 
 def modes_of(contrast: Contrast, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

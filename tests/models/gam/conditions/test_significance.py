@@ -97,6 +97,19 @@ def test_of_few_cells_small_p_values_are_not_too_frequent():
         assert np.mean(pvalue < 0.001) < 0.0016
 
 
+def test_the_clearest_differences_have_the_smallest_p_values():
+    """They had p = 1: tails were corrected by a ratio of tails, whose size is not bounded."""
+    rng, basis, conditions, weights = cells(400, seed=1, weighted=True)
+    bend = np.sin(6 * basis @ np.linspace(0, 1, basis.shape[1]))
+    rare = permuted(rng, 400, 1, 0.07)
+    Y = rare + np.geomspace(0.05, 50, 40) * ((conditions == 1) * bend)[:, None]
+    found = ConditionGAM().fit(basis, Y, conditions, sample_weight=weights, penalty=SMOOTHER.penalty_).pvalues_
+    for name in ("level", "shape"):
+        clear = found[name][found[name] < 1e-3]
+        assert (np.diff(clear) <= 0).all()
+    assert found["shape"][-1] < 1e-100
+
+
 @pytest.mark.parametrize("skewness", [1e-9, 1e-5, 0.03, 0.3, 1.0])
 def test_tails_of_skewed_variables_are_those_of_scipy(skewness):
     size = np.array([0.0, 1e-4, 0.01, 0.5, 2.0, 5.0, 12.0, 30.0])
