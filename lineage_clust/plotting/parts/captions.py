@@ -18,6 +18,7 @@ from ...trends.trends import names_along
 _PARTS = ("early", "middle", "late")
 _TIMES = (*_PARTS, "steady")
 _STEADY = 0.65  # fraction of the range: a trend whose change from 10 % to 90 % takes longer is steady
+_SMALL = 1 / 3  # relative to the other change of a transient trend: a smaller one makes no peak or dip
 _NOUNS = {"up": "rise", "down": "fall", "transient up": "peak", "transient down": "dip", "complex": "several turns"}
 
 
@@ -56,20 +57,33 @@ def share(value: float) -> str:
 def trend_words(values: np.ndarray, grid: np.ndarray, way: str | None = None) -> str:
     """Describe the direction `way` of a mean trend, `None` = its own, and the third of the time range in which it changes.
 
-    A rise or fall is steady if half of the change is in the middle and the change takes most of the range.
+    A rise or fall is steady if half of the change is in the middle and the change takes most of the range. A trend that
+    turns once is a peak or dip if both changes are large, otherwise it is described by the larger one.
     """
     way = str(DIRECTIONS[int(direction(values[None])[0])]) if way is None else str(way)
     noun = _NOUNS.get(way, way)
     if way in ("up", "down"):
-        start, half, back = (float(time[0]) for time in (
-            *moved_times(values[None], grid, [0.1, 0.5]),
-            *moved_times(values[None, ::-1], -grid[::-1], [0.1]),
-        ))  # fmt: skip
-        part = _part(half, grid)
-        return f"{'steady' if part == 'middle' and -back - start > _STEADY * np.ptp(grid) else part} {noun}"
+        return f"{_when(values, grid, grid)} {noun}"
     if way in ("transient up", "transient down"):
-        return f"{_part(grid[np.argmax(values) if way.endswith('up') else np.argmin(values)], grid)} {noun}"
+        turn = int(np.argmax(values) if way == "transient up" else np.argmin(values))
+        before, after = (float(np.ptp(part)) for part in (values[: turn + 1], values[turn:]))
+        first, second = ("rise", "fall") if way == "transient up" else ("fall", "rise")
+        if before < _SMALL * after:
+            return f"{_when(values[turn:], grid[turn:], grid)} {second} after a small {first}"
+        if after < _SMALL * before:
+            return f"{_when(values[: turn + 1], grid[: turn + 1], grid)} {first}, then a small {second}"
+        return f"{_part(grid[turn], grid)} {noun}"
     return noun
+
+
+def _when(values: np.ndarray, times: np.ndarray, grid: np.ndarray) -> str:
+    """Return the third of the time range in which a rise or fall at `times` has half of its change, or "steady"."""
+    start, half, back = (float(time[0]) for time in (
+        *moved_times(values[None], times, [0.1, 0.5]),
+        *moved_times(values[None, ::-1], -times[::-1], [0.1]),
+    ))  # fmt: skip
+    part = _part(half, grid)
+    return "steady" if part == "middle" and -back - start > _STEADY * np.ptp(grid) else part
 
 
 def captions(
@@ -132,7 +146,8 @@ def _words(row: pd.Series, center: np.ndarray, grid: np.ndarray, grid_lineage: n
     for name in changing:
         own = np.asarray(grid_lineage) == name
         words = trend_words(center[own], grid[own], _way(row, f"direction_{name}"))
-        words = words if len(changing) == 1 else words.split(" ", 1)[-1] if words.startswith(_TIMES) else words
+        if len(changing) > 1 and words.startswith(_TIMES):
+            words = words.split()[1].removesuffix(",")
         said.setdefault(words, []).append(str(name))
     if len(said) == 1 and len(changing) == len(names) > 2:
         return f"{next(iter(said))} in all"

@@ -30,6 +30,11 @@ def bump(at):
         (1 - TIME, "steady fall"),
         (bump(0.15), "early peak"),
         (-bump(0.9), "late dip"),
+        (switch(0.85) + 0.3 * (1 - switch(0.1)), "late rise after a small fall"),
+        (-switch(0.85) - 0.3 * (1 - switch(0.1)), "late fall after a small rise"),
+        (switch(0.2) - 0.3 * switch(0.9), "early rise, then a small fall"),
+        (0.3 * switch(0.9) - switch(0.2), "early fall, then a small rise"),
+        (switch(0.6) + 0.4 * (1 - switch(0.1)), "middle dip"),
         (bump(0.2) + bump(0.8), "two peaks"),
         (bump(0.4) + TIME**20 / 2, "up-down-up"),
         (bump(0.1) + bump(0.35) + bump(0.65) + bump(0.9), "several turns"),
@@ -66,6 +71,8 @@ def test_a_caption_of_one_lineage():
         (0 * TIME, 0 * TIME, "A", "late rise in A"),
         (-switch(0.5), 0 * TIME, "A, B", "rise in A, fall in B"),
         (switch(0.3), 0 * TIME, "A, B", "rise in A and B"),
+        (switch(0.2) - 0.3 * switch(0.9), 0 * TIME, "A, B", "rise in A and B"),
+        (switch(0.2) - 0.3 * switch(0.9), 0 * TIME, "B", "early rise, then a small fall in B"),
     ],
 )
 def test_a_caption_of_several_lineages_names_those_that_change(second, third, changes, words):
