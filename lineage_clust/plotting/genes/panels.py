@@ -64,7 +64,7 @@ def plot_gene_trends(
         Genes to draw, in this order; `None` = all.
     clusters : mapping of str to int, default=None
         Cluster of each gene, -1 = not assigned, written above the panel. With a single lineage, the trend has
-        the cluster's colour.
+        the cluster's colour, unless `cell_colors` are given.
     lineages : sequence of str, default=None
         Lineages to draw; `None` = all.
     max_cells : int, default=3000
@@ -125,6 +125,7 @@ def plot_gene_trends(
     figure, axes = _make_axes(ax, len(genes), ncols, sharey, figsize, dpi)
     tones = colors_by_lineage(names, palette) if len(names) > 1 else None
     n_clusters = max([-1, *(clusters or {}).values()]) + 1
+    by_cells = cell_colors is not None and max_cells > 0 and not derivative
     titles = []
     strips: dict[Axes, float] = {}
     for gene, panel in zip(genes, axes, strict=True):
@@ -132,7 +133,8 @@ def plot_gene_trends(
         for number, name in enumerate(names):
             if not shown[gene][name]:
                 continue
-            color = tones[number] if tones else cluster_color(cluster, n_clusters)
+            # clusters have the colours of categories of cells
+            color = tones[number] if tones else ink(0.9) if by_cells else cluster_color(cluster, n_clusters)
             cell_color = tones[number] if tones else None
             strip = draw_trend(panel, shown[gene][name], color, cell_color, max_cells, plain(name), cell_colors)
             strips[panel] = max(strips.get(panel, 0.0), strip)
@@ -148,7 +150,7 @@ def plot_gene_trends(
         beside = panel.get_shared_y_axes().get_siblings(panel)
         _mark_zeros(panel, strips[panel], max(strips.get(one, 0.0) for one in beside))
     time = "pseudotime" if tones or not names[0] else f"pseudotime ({plain(shortened(names[0], 20))})"
-    _label(figure, axes, ax is None, time, ylabel, bool(tones), cell_colors if max_cells and not derivative else None)
+    _label(figure, axes, ax is None, time, ylabel, bool(tones), cell_colors if by_cells else None)
     for panel, left, right in titles:
         fit_text(left, panel.get_window_extent().width - right.get_window_extent().width - 0.08 * figure.dpi)
     return figure

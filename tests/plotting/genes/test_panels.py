@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from lineage_clust import FailedTrend, GeneTrend, UnknownNameError
 from lineage_clust.plotting import cluster_colors, lineage_colors, plot_gene_trends
+from lineage_clust.plotting.genes.gene import cell_colors
 from lineage_clust.trends.trends import Trends
 
 
@@ -61,6 +63,15 @@ def test_one_lineage_has_the_colour_of_the_cluster(trends):
     assert [ax.get_title(loc="right") for ax in figure.axes] == ["cluster 3", "no cluster", "cluster 0"]
     assert not figure.legends
     assert figure.get_supxlabel() == "pseudotime (A)"
+
+
+def test_with_colours_of_cells_the_trend_has_no_colour_of_them(trends):
+    """Clusters and categories have the same colours, which mean one thing in a figure."""
+    kinds = cell_colors("kind", pd.Series(["a", "b"] * 45, dtype="category"))
+    figure = plot_gene_trends(one_lineage(trends), clusters={"g1": 0, "g2": 1, "g3": -1}, cell_colors=kinds)
+    found = {line_colors(ax)[0] for ax in figure.axes}
+    assert len(found) == 1
+    assert not found & {to_hex(color).upper() for color in kinds.categories.values()}
 
 
 def test_genes_and_lineages_are_chosen(trends):
