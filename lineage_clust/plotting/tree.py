@@ -33,6 +33,7 @@ _TOP, _BOTTOM = 0.32, 0.34
 _SIZE = 8.0  # font size in points
 _TREE, _SPARK = 0.36, 0.14  # fractions of the width
 _LEGIBLE = 0.55  # minimum font scale
+_SMALLEST_HEADING = 0.8  # relative to the font size; longer headings are truncated
 
 
 @parameters_as(axes_for, own_labels, plot_clusters)
@@ -177,7 +178,8 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
     spark = right + 0.03 * width, right + 0.03 * width + _SPARK * width
     start, end = parts[0].ends[0], parts[-1].ends[1]
     low, high = float(means[shape.ends].min()), float(means[shape.ends].max())
-    text_at = spark[1] + 0.025 * width
+    text_at, dpi = spark[1] + 0.025 * width, ax.figure.figure.dpi
+    least = min(max(_SMALLEST_HEADING, _LEGIBLE * _SIZE / size), 1.0)
     for node in shape.ends:
         place = y(shape.place[node])
         color = colors[shape.cluster[node]] if node in shape.cluster else ink(0.55)
@@ -189,15 +191,15 @@ def _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, span)
         caption = said[node]
         upper = ax.text(text_at, place - 0.02 * row, plain(caption.heading), fontsize=size, va="bottom", fontweight="bold",
                         gid="leaf")  # fmt: skip
-        fit_text(upper, (width - text_at) * ax.figure.figure.dpi - 8)
-        dpi = ax.figure.figure.dpi
-        after = text_at + width_of(upper) / dpi + 0.06
         beside = {"xycoords": upper, "xytext": (4.3, 0), "textcoords": "offset points"}  # also at another resolution
+        room = (width - text_at) * dpi - 8
         for said_size in (counted(caption.size, "gene"), f"{caption.size:,}"):
             number = ax.annotate(said_size, (1, 0), va="bottom", fontsize=size, color=ink(0.65), gid="size", **beside)
-            if after + width_of(number) / dpi <= width:
+            left = room - width_of(number) - 0.06 * dpi
+            if least * width_of(upper) <= left or said_size.isdigit():
                 break
             number.remove()
+        fit_text(upper, left, least)
         lower = ax.text(text_at, place + 0.02 * row, plain(table["top_genes"].iloc[node]), fontsize=0.92 * size, va="top",
                         style="italic", color=ink(0.8), gid="genes")  # fmt: skip
-        fit_text(lower, (width - text_at) * ax.figure.figure.dpi)
+        fit_text(lower, (width - text_at) * dpi)

@@ -122,6 +122,14 @@ def test_sizes_do_not_touch_headings_at_another_resolution(fitted):
             assert 2 < gap * 72 / dpi < 8  # points
 
 
+def test_the_number_of_genes_stands_beside_long_headings(fitted, left_out):
+    ax = fitted.plot_tree(labels=["a module with a name that is longer than its row has room for"] * fitted.n_clusters_)
+    headings, sizes = of_kind(ax, "leaf"), of_kind(ax, "size")
+    assert len(sizes) == len(headings)
+    assert any(text.get_text().endswith("…") for text in headings)
+    assert not left_out(ax.figure, sizes)
+
+
 def test_names_and_colours_of_the_user_and_an_axes_of_the_caller(fitted):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
     ax = fitted.plot_tree(n_leaves=1, ax=right, labels={2: "haem"}, palette=["red", "blue", "lime", "gold", "cyan"])
