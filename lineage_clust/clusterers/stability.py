@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import counted
 from .distinctness import Bounds
 from .refinement import scores
 
@@ -99,7 +98,7 @@ class StabilityCurve:
         selected = self.selected
         larger = np.flatnonzero(self.n_clusters > selected)
         if len(larger) == 0:
-            return f"No partition into more than {counted(selected, 'cluster')} was evaluated.{self._division}"
+            return f"No cluster can be divided: each has a single gene, or genes with identical trends.{self._division}"
         after, reasons = larger[0], []
         bounds = self.bounds
         if self.support[after] < bounds.support:

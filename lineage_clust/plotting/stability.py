@@ -104,7 +104,7 @@ def plot_stability(
     ax.set_yticks(ticks, [f"{'≥ ' if tick == _HIGHEST < highest else ''}{tick:.1f}" for tick in ticks])
     ylabel = "support, correlation" if curve.of_continuum else "least distinct two clusters"
     ax.set(xlabel="number of clusters", ylabel=ylabel)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.spines[["top", "right"]].set_visible(False)
     settle_layout(ax.figure.figure)
     width = ax.get_window_extent().width / ax.figure.dpi  # in inches, now that the labels have their room

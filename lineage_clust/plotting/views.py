@@ -242,7 +242,9 @@ def plot_stability(
         If the clusterer has no stability curve, or no gene was clustered.
     """
     result = result_of(fitted)
-    curve = of_result.of_clusterer(result, "stability_", "stability curve", 'GraphClusterer(resolution="auto")')
+    curve = of_result.of_clusterer(
+        result, "stability_", "stability curve", 'GraphClusterer(n_clusters=None, resolution="auto")'
+    )
     return stability.plot_stability(curve, ax=ax, figsize=figsize, dpi=dpi)
 
 

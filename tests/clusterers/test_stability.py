@@ -58,8 +58,11 @@ def test_why_is_about_the_next_number_and_the_bounds_of_the_fit():
     assert found.why == "With 3 clusters, support would be 0.60 (at least 0.7)."
 
 
-def test_why_of_a_number_beyond_all_that_was_looked_at():
-    assert curve([0.9], [0.1], [0.1], 2).why == "No partition into more than 2 clusters was evaluated."
+def test_why_of_the_finest_partition_that_there_is():
+    assert (
+        curve([0.9], [0.1], [0.1], 2).why
+        == "No cluster can be divided: each has a single gene, or genes with identical trends."
+    )
 
 
 def test_why_names_what_a_division_explains_and_what_was_divided_off():

@@ -86,6 +86,7 @@ def test_a_curve_of_one_cluster_can_be_drawn():
     ax = plot_stability(alone)
     ax.figure.canvas.draw()
     assert labels_of(ax)[-1] == "chosen: 1 cluster"
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
 
 
 @pytest.mark.parametrize("width", [2.5, 5, 9])

@@ -188,7 +188,8 @@ def test_stability_marks_what_was_chosen(automatic, fitted):
     said = ax.get_legend().get_texts()[-1].get_text()
     assert said.startswith(f"chosen: {automatic.n_clusters_} cluster")
     with pytest.raises(
-        ValueError, match=r'no stability curve to draw. Fit with clusterer=GraphClusterer\(resolution="auto"\)'
+        ValueError,
+        match=r'no stability curve to draw. Fit with clusterer=GraphClusterer\(n_clusters=None, resolution="auto"\)',
     ):
         fitted.plot_stability()
 
