@@ -57,10 +57,13 @@ def pictures(result: FitResult, adata=None) -> Iterator[Picture]:
         partial(views.plot, result),
         partial(views.plot, result, ncols=1, figsize=(_NARROW, 1.75 * result.n_clusters + 0.8)),
     )  # fmt: skip
+    has_tree = fitted_value(result.clusterer, "tree_") is not None and result.n_clusters > 1
+    column = ", the column on the right how often the gene stays with its cluster"
+    column = "" if np.isnan(result.confidence).all() else column
+    tree = " Left of them the tree of the clusters, and the cut." if has_tree else ""
     yield Picture(
         "heatmap", "Heatmap",
-        "One row per gene, by cluster and by when it is high; the colour is scaled expression, the column on the right "
-        "how often the gene stays with its cluster. Left of them the tree of the clusters, and the cut.",
+        f"One row per gene, by cluster and by when it is high; the colour is scaled expression{column}.{tree}",
         f"Heatmap of {counted(int((result.labels >= 0).sum()), 'gene')} over pseudotime, sorted by cluster: the high values "
         "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
         partial(views.plot_heatmap, result),
@@ -73,7 +76,7 @@ def pictures(result: FitResult, adata=None) -> Iterator[Picture]:
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
         partial(views.plot_genes, result, leading, adata),
     )  # fmt: skip
-    if fitted_value(result.clusterer, "tree_") is not None and result.n_clusters > 1:
+    if has_tree:
         yield Picture(
             "tree", "Tree of clusters",
             "From all genes (left) to clusters and their parts (right); the farther left a division stands, the more "

@@ -5,6 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 
 import lineage_clust as lc
@@ -49,6 +50,18 @@ def test_pictures_say_what_they_show(text, tc):
         assert int(picture["width"]) > 100
     for cluster, size in tc.cluster_table_["size"].items():
         assert f"cluster {cluster}, {size} genes" in found[0]["alt"]
+
+
+def test_the_heat_map_is_described_as_it_is_drawn(tc, adata):
+    def said(fitted):
+        return next(one.caption for one in pictures.pictures(result_of(fitted)) if one.anchor == "heatmap")
+
+    assert "the column on the right how often" in said(tc)
+    assert "the tree of the clusters" in said(tc)
+    assert "tree" not in said(tc.cut(n_clusters=1))
+    other = clone(tc).set_params(clusterer=KMeans(2, random_state=0), model=lc.PyGAM()).fit(adata, genes=tc.genes_[:12])
+    assert "tree" not in said(other)
+    assert ("the column on the right" in said(other)) == bool(other.gene_table_["confidence"].notna().any())
 
 
 def test_leading_genes_are_those_that_clusters_list_first(tc):
