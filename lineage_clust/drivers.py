@@ -143,7 +143,7 @@ def lineage_drivers(
     if method == "spearman":
         matrix = matrix.to_memory() if isinstance(matrix, BlockedExpression) else matrix
         matrix, weights = ranks(matrix), stats.rankdata(weights, axis=0)
-    standard, correlate = correlator(matrix, weights)
+    standard, correlate = correlator(matrix, weights, names)
     correlation = correlate(standard)
     columns = {}
     for index, name in enumerate(names):

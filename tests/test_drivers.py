@@ -148,7 +148,7 @@ def test_wrong_arguments(kwargs, error, message):
 def test_constant_fates_are_warned_of():
     X, fates = example(8)
     fates[:] = 0.5
-    with pytest.warns(LineageClustWarning, match="constant over all cells"):
+    with pytest.warns(LineageClustWarning, match="probabilities of 'A' are constant over all cells"):
         drivers = lineage_drivers(cells(X, fates), "A")
     assert drivers["A_corr"].isna().all()
 
@@ -241,7 +241,7 @@ def test_selector_s_advice_can_be_followed():
     assert DriverSelector("A", alpha=None, direction="both").fit(one).genes_ == list(one.var_names)
 
 
-@pytest.mark.filterwarnings("ignore:Fate probabilities of a lineage are constant")
+@pytest.mark.filterwarnings("ignore:The fate probabilities of .all. are constant")
 def test_selector_says_when_weights_do_not_vary():
     X, fates = example(9)
     adata = cells(X, fates)

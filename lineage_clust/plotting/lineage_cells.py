@@ -144,6 +144,7 @@ def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
     for edge in (lineage.start, lineage.end):
         ax.axvline(edge, color=ink(0.6), lw=0.9, ls="--", zorder=1)
     ax.set_xlim(min(low, lineage.start), max(high, lineage.end))
+    ax.set_ylim(bottom=min(ax.get_ylim()[0], -0.05 * ax.get_ylim()[1]))  # also of constant weights
     ax.set_ylabel("weight")
     ax.spines[["top", "right"]].set_visible(False)
     left_out = int((~inside & (weights >= 0.5 * weights.max())).sum())

@@ -66,6 +66,13 @@ def test_cells_of_high_weight_that_are_left_out_are_counted():
     )
 
 
+def test_the_axis_of_constant_weights_begins_at_0():
+    time = np.linspace(0, 1, 101)
+    [ax] = plot_lineage([LineageCells(None, time, np.ones(101), 0.0, 1.0)])
+    low, high = ax.get_ylim()
+    assert -0.1 < low < 0 < 1 < high
+
+
 def test_the_cells_stand_beside_the_trends(fitted):
     """Same rows in the same order as without them, and after the trends the scaled means of the cells."""
     tc, adata = fitted

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse, stats
 
-from ...errors import warn
+from ...errors import quoted, warn
 from ..storage.blocks import BlockedExpression
 from .bands import make_bands
 from .sums import cell_sums, column_moments
@@ -57,7 +57,9 @@ def weighted_products(
     return products.T, squares
 
 
-def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+def correlator(
+    matrix: Any, weights: np.ndarray, names: Sequence[str]
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Return standardised weights, and a function that correlates such columns with all genes in one pass."""
     ones = np.ones(matrix.shape[0])
     with np.errstate(invalid="ignore", over="ignore"):
@@ -65,8 +67,9 @@ def correlator(matrix: Any, weights: np.ndarray) -> tuple[np.ndarray, Callable[[
     centred = weights - weights.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
     if np.any(length == 0):
+        constant = quoted([name for name, one in zip(names, length, strict=True) if one == 0])
         warn(
-            "Fate probabilities of a lineage are constant over all cells, so that correlations with them are undefined."
+            f"The fate probabilities of {constant} are constant over all cells, so that correlations with them are undefined."
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         standard = centred / length
