@@ -16,6 +16,7 @@ from .._version import __version__
 from ..contracts.capabilities import fitted_value
 from ..errors import LineageClustWarning, counted
 from ..lineage.genes.value_checks import check_values
+from ..lineage.time.time_range import warn_of_empty_time
 from ..results.gating import left_out
 from ..results.making import DEFAULTS
 from ..results.result import FitResult, Fitted
@@ -191,7 +192,23 @@ def listed(names: list[str]) -> str:
 
 def concerns(result: FitResult, adata: Any = None) -> list[str]:
     """Return concerns as sentences, the most important first, with the warnings of reading the cells if they are given."""
-    return [*dict.fromkeys([*([] if adata is None else _of_cells(result, adata)), *_of_fit(result)])]
+    return [*dict.fromkeys([*(_of_times(result) if adata is None else _of_cells(result, adata)), *_of_fit(result)])]
+
+
+def _of_times(result: FitResult) -> list[str]:
+    """Return warnings of parts of the time range without cells, which are known at the points of the grid only."""
+    if result.cell_density is None:  # older files
+        return []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for name in names_along(result.grid_lineage):
+            along = result.grid_lineage == name
+            grid, points = result.pseudotime[along], np.flatnonzero(result.cell_density[along] > 0)
+            ends = np.union1d(points, points + 1) - 0.5  # cells are nearest to their grid point
+            times = np.clip(grid[0] + (grid[1] - grid[0]) * ends, grid[0], grid[-1])
+            if len(times):
+                warn_of_empty_time(times, np.ones(len(times)), grid[0], grid[-1], str(name) if names_of(result) else "")
+    return [str(one.message) for one in caught]
 
 
 def _of_cells(result: FitResult, adata: Any) -> list[str]:

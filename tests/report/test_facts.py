@@ -164,8 +164,21 @@ def test_counts_are_warned_of(adata):
     assert any("looks like counts" in text for text in found)
 
 
+@pytest.mark.filterwarnings("ignore:No cell of lineage 'B' lies")
+@pytest.mark.parametrize("lineage", ["A", ["A", "B"]])
+def test_gaps_between_cells_are_warned_of_with_and_without_the_cells(adata, lineage):
+    time = adata.obs["palantir_pseudotime"].to_numpy()
+    apart = adata[(time < 0.35) | (time > 0.6)].copy()
+    with pytest.warns(lc.LineageClustWarning, match="No cell of lineage 'A' lies between"):
+        tc = lc.TrendClusterer(lineage=lineage, alpha=None, clusterer=KMeans(2, random_state=0)).fit(apart)
+    for cells in (None, apart):
+        found = concerns(tc._result, cells)
+        assert any(text.startswith("No cell of lineage 'A' lies between pseudotime 0.3") for text in found)
+
+
 def test_nothing_is_warned_of_without_a_reason(tc, adata):
     assert concerns(tc._result, adata) == []
+    assert concerns(tc._result) == []
     assert page.concerns_of([]) == ""
     assert page.concerns_of(["<b>"]).count("&lt;b&gt;") == 1
 
