@@ -16,7 +16,7 @@ from ..parts.checking import axes_for, check_figure
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import fit_text, plain
 from ..parts.layout import lay_out_panels
-from ..parts.strips import Strip, draw_legends, draw_strip, strip_edges
+from ..parts.strips import Strip, draw_legends, draw_strip, names_width, strip_edges
 from ..parts.theme import ink
 from ..parts.timeline import Segment, segments
 from ..places import PLACES, Places
@@ -129,7 +129,7 @@ def plot_clusters(
     check_figure(None, figsize, dpi)
     lineages = segments(grid, grid_lineage, touching=True)
     x, parts = np.concatenate([part.x for part in lineages]), [part.columns for part in lineages]
-    layout = lay_out_panels(len(shown), ncols, len(strips), ratio, figsize, named_axis=len(lineages) > 1)
+    layout = lay_out_panels(len(shown), ncols, len(strips), ratio, figsize, len(lineages) > 1, names_width(strips))
     figure = plt.figure(figsize=layout.size, dpi=dpi)
     cells = None if density is None else smoothed(density, parts)
     thin = None if cells is None else thinness(cells, parts)

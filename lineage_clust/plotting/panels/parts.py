@@ -103,7 +103,7 @@ def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], smal
     n_lines = 2 if named else 1
     ax.set_title(plain(caption.heading), loc="left", fontsize=10 * small, fontweight="bold", y=1.0,
                  pad=(4 + _LINE * n_lines) * small, color=ink(0.6 if pale else 1.0))  # fmt: skip
-    fit_text(ax._left_title, room, least=0.78)
+    fit_text(ax._left_title, room, least=0.7)
     outside = f" · {n_outside} beyond the scale" if n_outside else ""
     numbers = ax.annotate(caption.numbers + outside, (0, 1), (0, (4 + _LINE * (n_lines - 1)) * small), fontsize=8 * small,
                           color=ink(0.65), gid="numbers", **above)  # fmt: skip

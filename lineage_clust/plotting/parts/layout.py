@@ -13,6 +13,7 @@ _MOST = 4  # panels per row, unless only five leave no row with a single panel
 _SHAPE, _PANEL = 1.3, 1.25  # columns per row of a grid that suits a page; width of a panel relative to its height
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.9, 2.0
 _LEFT, _LEFT_WITH_STRIPS, _RIGHT, _LEGEND, _TOP, _BOTTOM = 0.75, 1.3, 0.2, 2.1, 0.58, 0.78
+_YLABEL = 0.42  # width of the label of the y axis with space on both sides
 _LARGEST_RATIO = 10  # larger ratios of strip to panel height are likely mistakes
 _GAP_X, _GAP_Y, _STRIP_GAP, _LEAST_STRIP = 0.32, 0.68, 0.03, 0.09
 _KEY, _TIME_LABEL = 0.06, 0.18  # distance of the key from the bottom, and of the time label from it
@@ -127,11 +128,12 @@ class Layout:
 
 def lay_out_panels(
     n_panels: int, ncols: int | None = None, n_strips: int = 0, ratio: float = 0.05,
-    figsize: tuple[float, float] | None = None, named_axis: bool = False,
+    figsize: tuple[float, float] | None = None, named_axis: bool = False, names: float = 0.9,
 ) -> Layout:  # fmt: skip
     """Return the layout of panels, with fewer per row than `ncols` if they would be too narrow for their titles.
 
-    With strips, whose height is `ratio` times that of a panel, there is space for legends; with `named_axis`, for names
+    With strips, whose height is `ratio` times that of a panel, there is space for legends, and at the default size for names
+    `names` inches wide; with `named_axis`, for names
     of lineages below the times.
 
     >>> lay_out_panels(4).ncols, lay_out_panels(4, 3).ncols, lay_out_panels(4, 3, figsize=(3.5, 4.5)).ncols
@@ -141,6 +143,7 @@ def lay_out_panels(
     if not 0 <= ratio <= _LARGEST_RATIO:
         raise ValueError(f"ratio must be a number from 0 to {_LARGEST_RATIO}; got {ratio!r}.")
     left, right = (_LEFT_WITH_STRIPS, _LEGEND) if n_strips else (_LEFT, _RIGHT)
+    left = max(_LEFT, names + _YLABEL) if n_strips and figsize is None else left
 
     def with_columns(ncols: int) -> Layout:
         nrows = -(-n_panels // ncols)

@@ -17,6 +17,7 @@ from .labels import level_names, plain, shortened
 
 _N_BINS = 1000
 _BANDWIDTH = 0.015  # of the time range
+_NAME_SIZE, _LONGEST_NAME = 7, 18  # font size in points, and characters
 _MAX_CATEGORIES = 24
 _TITLE, _LINE, _BAR = 0.45, 0.18, 0.8  # inches of legends: the title, each line, a colour bar
 _MISSING = (0.9, 0.9, 0.9, 1.0)
@@ -129,8 +130,19 @@ def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if named:
-        ax.annotate(plain(shortened(strip.name, 18)), (0, 0.5), (-4, 0), xycoords="axes fraction",
-                    textcoords="offset points", ha="right", va="center", fontsize=7, annotation_clip=False)  # fmt: skip
+        name = plain(shortened(strip.name, _LONGEST_NAME))
+        ax.annotate(name, (0, 0.5), (-4, 0), xycoords="axes fraction", textcoords="offset points", ha="right", va="center",
+                    fontsize=_NAME_SIZE, annotation_clip=False)  # fmt: skip
+
+
+def names_width(strips: Sequence[Strip]) -> float:
+    """Return the width of the longest name in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=_NAME_SIZE)
+    names = [shortened(strip.name, _LONGEST_NAME) for strip in strips]
+    return max((text_to_path.get_text_width_height_descent(name, font, False)[0] / 72 for name in names), default=0.0)
 
 
 def strip_edges(x: np.ndarray) -> np.ndarray:

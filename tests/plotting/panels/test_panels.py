@@ -144,6 +144,24 @@ def test_several_lineages_lie_side_by_side():
     assert np.allclose(drawn, np.r_[grid[:15], 0.7 + grid[15:]])
 
 
+@pytest.mark.parametrize("name", ["day", "W" * 18, "a name of a covariate that is long"])
+def test_the_label_of_the_y_axis_is_beside_names_of_covariates(name, overlaps, left_out):
+    figure = draw(strips=[Strip(name, np.ones((30, 4)), {}, (0.0, 1.0), "viridis")])
+    [label] = [text for text in figure.texts if text.get_text() == "scaled expression"]
+    names = [text for ax in figure.axes for text in ax.texts if text.get_text() and text.get_fontsize() == 7]
+    assert names
+    assert not overlaps(figure, [label, *names])
+    assert not left_out(figure, [label, *names])
+    gap = min(text.get_window_extent().x0 for text in names) - label.get_window_extent().x1
+    assert gap < 0.35 * figure.dpi
+
+
+def test_captions_of_several_lineages_are_written_in_full():
+    said = ["several turns in branch2, three dips in branch3", "dip in fate0 and fate2, down-up-down in fate1"] * 2
+    figure = draw(captions=[Caption(str(number), words, 3) for number, words in enumerate(said)])
+    assert not any("…" in title for title in titles(figure))
+
+
 @pytest.mark.parametrize("n_strips", [0, 1])
 @pytest.mark.slow
 def test_names_of_many_lineages_do_not_overlap(overlaps, left_out, n_strips):
