@@ -106,7 +106,8 @@ def show_warning(show: Callable) -> Callable:
 def _one_line(message: object) -> str:
     if isinstance(message, OSError) and message.strerror and message.filename:
         return f"{message.filename}: {message.strerror}."
-    return _BARE.sub(lambda named: _flag_of(named[1]), _NAMED.sub(_flag, " ".join(str(message).split())))
+    said = " ".join(str(message).split()).replace("gene_table_", "the table of genes")
+    return _BARE.sub(lambda named: _flag_of(named[1]), _NAMED.sub(_flag, said))
 
 
 def _flag_of(name: str) -> str:

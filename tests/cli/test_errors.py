@@ -54,7 +54,7 @@ def test_errors_name_flags_and_not_parameters(small, file, tmp_path, capsys):
     assert main(["run", str(tmp_path / "two.h5ad"), "--lineage", "B", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.endswith("Choose one with --time-key ...\n")
     assert main(["run", str(file), "--lineage", "B", "--genes", "flat0,flat1", "--out", str(tmp_path)]) == 0
-    assert "or pass --alpha none to cluster all genes." in capsys.readouterr().err
+    assert "Look at the table of genes, or pass --alpha none to cluster all genes." in capsys.readouterr().err
 
 
 def test_files_that_are_wrong(file, tmp_path, capsys):
