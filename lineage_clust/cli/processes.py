@@ -52,9 +52,11 @@ def each(tasks: Sequence[Callable[[], T]], n_at_once: int) -> list[T]:
                 process = fork.Process(target=_run, args=(task, sender, n_threads, os.getpid()))
                 # an interruption of a process that begins, in functions that Python calls after a fork, would be ignored
                 signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-                process.start()
-                running[receiver] = index, process
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+                try:
+                    process.start()
+                    running[receiver] = index, process
+                finally:
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
                 sender.close()  # so that its end is noticed here
             for ready in wait(list(running)):
                 results[running[ready][0]] = _received(ready)

@@ -48,7 +48,7 @@ def component_for(slot: str, component: object, default: type) -> Any:
             f"{slot} must have a fit without other arguments than X and y; {type(last).__name__} needs {quoted(needed)}. The "
             f"default is {default.__name__}()."
         )
-    if not has_method(component, "get_params"):
+    if not (has_method(component, "get_params") or has_method(component, "__sklearn_clone__")):
         of_cellrank = type(component).__module__.partition(".")[0] == "cellrank"
         counterparts = " In place of CellRank's models, pass GAM(), PyGAM(), MgcvGAM() or the regressor itself."
         raise TypeError(

@@ -1,5 +1,6 @@
 """Analyses in several processes."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -138,3 +139,15 @@ def test_the_files_are_those_of_one_process(file, tmp_path):
     for name in expected:
         if not name.endswith(".h5ad"):
             assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_a_process_that_cannot_start_leaves_no_signal_blocked(monkeypatch):
+    """Ctrl-C was ignored afterwards."""
+
+    def refuse(self):
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.context.ForkProcess.start", refuse)
+    with pytest.raises(BlockingIOError):
+        each([int, int], 2)
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -141,7 +141,7 @@ def names_width(strips: Sequence[Strip]) -> float:
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(size=_NAME_SIZE)
-    names = [shortened(strip.name, _LONGEST_NAME) for strip in strips]
+    names = [line for strip in strips for line in shortened(strip.name, _LONGEST_NAME).splitlines()]
     return max((text_to_path.get_text_width_height_descent(name, font, False)[0] / 72 for name in names), default=0.0)
 
 
