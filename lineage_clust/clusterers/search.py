@@ -88,7 +88,7 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
 
     A graph of few rows cannot tell whether two groups are distinct. If one of the clear groups would be divided into two of
     more than one row as a continuum is, the parts of the continuum are used if they explain as much more as a division has
-    to, where each cluster more counts as much as well.
+    to, where each cluster more counts as much as well. Without draws, it is not known whether this division is noise.
 
     finest : Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     """
@@ -101,7 +101,7 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
         following = min(divisions, key=lambda one: one.pairs.blur(bounds).max(), default=None)
         if following is not None and following.pairs.blur(bounds).max() <= 1:
             continue
-        if any(_is_lasting(one, bounds) and one.least_rows(groups) > 1 for one in divisions):
+        if len(material.draws) and any(_is_lasting(one, bounds) and one.least_rows(groups) > 1 for one in divisions):
             parts = divided(material, bounds, path)
             if _score(material, parts.labels, bounds) >= _score(material, groups, bounds) + bounds.explained:
                 return parts

@@ -278,7 +278,7 @@ def _of_numbers(matrix: Any, where: str) -> Any:
     try:
         return matrix.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{where} must be numeric: {error}.") from error
+        raise ValueError(f"{where} must be numeric: {error}.") from error
 
 
 def with_annotations(adata: AnnData) -> AnnData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -218,7 +219,7 @@ class PyGAM(PerGeneModel):
 
     @property
     def _link(self):
-        return LINKS[self.link]
+        return replace(LINKS[self.link], lower=-np.inf, upper=np.inf)  # pyGAM does not bound linear predictors
 
     def _quantile(self, X, level):
         from .recipe import FAMILY_OF

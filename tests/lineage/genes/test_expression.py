@@ -67,7 +67,7 @@ def test_objects_are_numbers_and_masked_values_are_missing(make_adata):
         np.testing.assert_array_equal(found, expected)
     values[0, 0] = "a"
     with pytest.raises(
-        TypeError, match=r"^adata.layers\['objects'\] must be numeric: could not convert string to float: 'a'"
+        ValueError, match=r"^adata.layers\['objects'\] must be numeric: could not convert string to float: 'a'"
     ):
         expression_of(adata, GENES, "objects")
 

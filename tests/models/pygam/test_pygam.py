@@ -380,3 +380,13 @@ def test_a_fit_that_diverges_says_what_to_try(data):
     model = PyGAM("inv_gauss", "inverse", lam=0, max_iter=50).fit(t, np.column_stack([1 + t.ravel(), wild]))
     assert 1 in model.failed_
     assert "try a larger lam, or another link" in model.failed_[1] or "pyGAM refuses" in model.failed_[1]
+
+
+@pytest.mark.parametrize("link", ["inverse", "log", "identity"])
+def test_predictions_are_those_of_pygam_beyond_the_cells(link):
+    """Linear predictors were bounded, so that a mean that falls below 0 became 1e10."""
+    rng = np.random.default_rng(0)
+    t = np.sort(rng.uniform(size=120))
+    gam = PyGAM("normal", link=link).fit(t, np.exp(1 + np.sin(3 * t)) * rng.gamma(5, 0.2, 120))
+    x = np.linspace(-1, 2, 40)
+    np.testing.assert_allclose(gam.predict(x), gam.estimators_[0].predict(x), rtol=1e-8)
