@@ -153,11 +153,11 @@ class GraphClusterer(FittedClusters):
     directions stay together [8]_. Finally, rows move to the nearest mean, or merged clusters that would not be divided
     are used (*overlapping groups*), if this explains clearly more: `min_explained`, where each cluster less counts as
     much as well. In the same way, with draws, the parts of a continuum replace clear groups one of which could be
-    divided as a continuum is, since a graph of few rows cannot tell whether two groups are distinct. With at most ``2 *
-    n_neighbors`` rows, every row starts as its own cluster, and connectivity is evaluated on the graph that connects
-    each row to its nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are unknown. The
-    support of a division in two is then the agreement of those of two random halves of the rows [7]_, and other support
-    is not evaluated.
+    divided as a continuum is, since a graph of few rows cannot tell whether two groups are distinct. With at most
+    ``2 * n_neighbors`` rows, every row starts as its own cluster, and connectivity is evaluated on the graph that
+    connects each row to its nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are
+    unknown. The support of a division in two is then the agreement of those of two random halves of the rows [7]_, and
+    other support is not evaluated.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.
