@@ -11,8 +11,12 @@ def overlaps():
 
     def _overlaps(figure, texts):
         figure.canvas.draw()
-        shown = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
+        shown = [(text.get_text(), _box(text)) for text in texts if text.get_text()]
         return [(a, b) for (a, one), (b, other) in combinations(shown, 2) if one.overlaps(other)]
+
+    def _box(text):
+        box = text.get_window_extent()
+        return box.padded(-0.5) if box.height == round(box.height) else box  # matplotlib 3.8 rounds to whole pixels
 
     return _overlaps
 
