@@ -190,3 +190,20 @@ def test_subclasses_may_have_fewer_parameters(adata):
     assert tc.smoother_.n_splines == 7
     assert tc.cut(n_clusters=2).n_clusters_ == 2
     assert np.isfinite(cross_val_score(tc, adata, cv=2)).all()
+
+
+def test_a_component_may_clone_itself(adata):
+    """It was refused for want of get_params, which scikit-learn's clone does not need."""
+
+    class Halves:
+        def fit(self, X):
+            self.labels_ = (X[:, -1] > X[:, 0]).astype(int)
+            return self
+
+        def predict(self, X):
+            return (X[:, -1] > X[:, 0]).astype(int)
+
+        def __sklearn_clone__(self):
+            return Halves()
+
+    assert fit(adata, clusterer=Halves()).n_clusters_ == 2

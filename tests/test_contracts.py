@@ -390,20 +390,3 @@ def test_a_smoother_without_what_is_optional(adata):
 def test_what_is_wrong_with_a_smoother_is_said(adata, wrong):
     with pytest.raises(ValueError, match=r"transform of Powers must return one row per time .* shape is \(1"):
         trends(adata, lc.GAM(), Powers(wrong))
-
-
-def test_a_component_may_clone_itself(adata):
-    """It was refused for want of get_params, which scikit-learn's clone does not need."""
-
-    class Halves:
-        def fit(self, X):
-            self.labels_ = (X[:, -1] > X[:, 0]).astype(int)
-            return self
-
-        def predict(self, X):
-            return (X[:, -1] > X[:, 0]).astype(int)
-
-        def __sklearn_clone__(self):
-            return Halves()
-
-    assert trends(adata, clusterer=Halves()).n_clusters_ == 2

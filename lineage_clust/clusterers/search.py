@@ -175,10 +175,8 @@ def _best_alternative(
 
     Others have distinct clusters that would not be divided. Returns `None` if there is no such partition.
     """
-    scores, least = (
-        np.array([_score(material, one, bounds) for one in others]),
-        _score(material, labels, bounds) + bounds.explained,
-    )
+    scores = np.array([_score(material, one, bounds) for one in others])
+    least = _score(material, labels, bounds) + bounds.explained
     for number in np.argsort(-scores, kind="stable").tolist():
         if scores[number] < least:
             break
