@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
 
 from ...expression.sums.bands import Bands, make_bands
+from ...utils.cached import cached_property
 from ...utils.checking import check_size
 from ...utils.matrices import dense
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import sparse
 from ....errors import counted
 from ....expression.passes import run_fits
 from ....expression.storage.blocks import BlockedExpression
+from ....utils.cached import cached_property
 from ...notes import FEW, notes_on
 from ..design import Design, make_design
 from ..donors.gaussian import DonorFit, relative_level

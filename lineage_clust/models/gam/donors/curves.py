@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ....utils.cached import cached_property
 from .variances import Variances
 
 NEGLIGIBLE = 35.0  # log likelihood ratio of variances that compiled loops leave out; their probability is below 1e-15

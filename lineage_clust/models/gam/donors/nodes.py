@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from ....expression.counts.table import Table
+from ....utils.cached import cached_property
 from ..pirls.grid import POWERS, Grid, grid_of_cells, wanted_for
 from ..pirls.grouped_design import GroupedDesign
 from ..pirls.problem import Cells

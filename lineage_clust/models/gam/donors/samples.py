@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy import linalg
 
+from ....utils.cached import cached_property
 from ....utils.matrices import dense
 from .curves import AtCovariance, DonorSums
 from .variances import Variances

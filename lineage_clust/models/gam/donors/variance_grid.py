@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
+from ....utils.cached import cached_property
 from .curves import AtCovariance, DonorSums, TurnedSums, at_covariance
 from .each import EachSums, turn
 from .samples import PairedSums, Samples

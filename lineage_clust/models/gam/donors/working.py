@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 from types import ModuleType
 
 import numpy as np
 
 from ....expression.counts.bins import values_of_bins
+from ....utils.cached import cached_property
 from ....utils.compiling import compiled_module
 from ..pirls.problem import Likelihood
 from ..pirls.size import Histogram, size_step

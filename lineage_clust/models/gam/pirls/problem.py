@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from ....utils.cached import cached_property
 from ...families import Family
 from ...links import Link
 from ..design import Design

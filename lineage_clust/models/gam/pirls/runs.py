@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ....expression.counts import bins
 from ....expression.counts.table import Table
 from ....expression.storage.blocks import BlockedExpression
 from ....expression.storage.tasks import MOST_THREADS
+from ....utils.cached import cached_property
 from ....utils.compiling import is_worthwhile
 from ....utils.matrices import dense
 from ....utils.progress import bar
