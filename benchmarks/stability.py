@@ -38,13 +38,15 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stability", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"two samples of each kind, of {' and '.join(QUICK)}")
     parser.add_argument("--sets", nargs="*", choices=NAMES, metavar="SET", help=f"only these of {', '.join(NAMES)}")
+    parser.add_argument("--file", nargs="+", metavar=("PATH", "LINEAGE"), help="only these lineages of another h5ad")
     parser.add_argument("--repeats", type=int, help="samples of each kind (default: 10)")
     parser.add_argument("--json", type=Path, default=Path("build/stability.json"), help="where the figures go")
     arguments = parser.parse_args(argv)
     repeats = arguments.repeats or (2 if arguments.quick else 10)
     fits, stays = [], []
-    for name in arguments.sets or (QUICK if arguments.quick else NAMES):
-        adata, lineage = load(name)
+    path, *lineages = arguments.file or [None]
+    for name in lineages or arguments.sets or (QUICK if arguments.quick else NAMES):
+        adata, lineage = (read_h5ad(path), name) if path else load(name)
         if adata is None:
             print(f"\n{name}: left out, for {REAL[name][0]} is not in {data_folder()} (set LINEAGE_CLUST_DATA).")
             continue
