@@ -20,7 +20,7 @@ from .estimates import GeneEstimates
 from .inference.kurtosis import higher_moments, variance_factors
 from .inference.posterior import SharedPosterior
 from .inference.significance import SmoothTests
-from .influence import closely_followed, effective_cells, remarks_on_single_cells
+from .influence import closely_followed, effective_cells, remarks_on_single_cells, without_outliers
 from .pirls.problem import Cells
 from .smoothing.criteria import CRITERIA, least_deviance, minimise, with_floor
 from .smoothing.posterior import SmoothingPosterior
@@ -88,6 +88,12 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     tests = SmoothTests(
         effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), tested, untestable, fast, factors
     )  # fmt: skip
+    if covariance != "bayes" and groups is None:
+        fitted = rows[followed].dense() @ coefficients
+        residuals = deviations + level - fitted
+        tests = replace(
+            tests, others=without_outliers(tests, cells, followed, residuals, deviance, deviations, null_deviance)
+        )
     explained = 1 - np.divide(deviance, null_deviance, out=np.ones_like(deviance), where=null_deviance > 0)
 
     coefficients[:, failed] = np.nan

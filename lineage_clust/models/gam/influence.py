@@ -1,7 +1,8 @@
-"""Influence of single cells on Gaussian trends, which can be large where there are few cells."""
+"""Influence of single cells on Gaussian trends and their tests, which can be large where there are few cells."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.stats import norm, t
 
 from .design import Design
 from .estimates import GeneEstimates
+from .inference.significance import SmoothTests
 from .smoothing.spectral import Spectrum
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _FEWEST_CHECKED = 16  # number of checked cells, those with the highest leverage
 _FOLLOWED = 0.3  # leverage from which a trend can follow a single cell
+_RISKY = 0.2  # leverage from which the distribution of an estimate depends on that of a single cell
 _N_ROWS = 200  # number of rows from which the range of a trend is computed
 _HARDLY = 1e-6  # smoothing, relative to the value at which penalty and cells are equally informative
 _LEVEL = 0.05
@@ -47,6 +50,44 @@ def effective_cells(squares, weights, leverage, deviations) -> np.ndarray:
     """
     shares = np.where(leverage >= _FOLLOWED, weights, 0.0)[:, None] * deviations**2 / squares
     return 1 / np.sum(shares**2, axis=0)  # of shares, because fourth powers of deviations may overflow
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def without_outliers(
+    tests: SmoothTests, cells: Cells, followed: np.ndarray, residuals: np.ndarray, deviance: np.ndarray,
+    deviations: np.ndarray, squares: np.ndarray,
+) -> tuple[np.ndarray, SmoothTests] | None:  # fmt: skip
+    """Return the genes with outlying cells that their trends follow, and the tests of these trends without the cells.
+
+    Sums over many cells are about normal, whatever the distribution of expression, but not if single cells dominate:
+    leverages above 0.2 are risky (Huber 1981, Robust Statistics, section 7.2). Where few cells are at an end of the range,
+    genes with permuted pseudotime had p-values down to 1e-10, because one or two of the highest values of a rare gene were
+    there. A cell is left out if its leverage is at least 0.2 and its deviation from the mean exceeds that of the largest of
+    as many normal variables (Bonferroni). The smoothing parameter stays the same. `None` = there are no such genes.
+
+    followed : Positions of the cells with the highest leverage.
+    residuals, deviations : `(len(followed), n_genes)` from the trend and from the mean.
+    deviance, squares : `(n_genes,)` weighted sums of their squares over all cells.
+    """
+    posterior: Any = tests.posterior
+    weights, spread = cells.weights[followed], 1 / posterior.precision
+    modes = cells.design.bands[followed].dense() @ posterior.spectrum.basis
+    limit = norm.isf(_LEVEL / 2 / len(cells.weights)) ** 2 * squares / cells.weights.sum()
+    outlying = (weights[:, None] * (modes**2 @ spread) >= _RISKY) & (deviations**2 > limit) & tests.varies
+    genes = np.flatnonzero(outlying.any(axis=0))
+    if len(genes) == 0:
+        return None
+    some, kept, to_effects = tests.take(genes), np.ones(len(genes)), tests.to_effects @ posterior.spectrum.basis
+    for place, gene in enumerate(genes):
+        out = outlying[:, gene]
+        own, weighted = modes[out], weights[out] * residuals[out, gene]
+        by_cell = spread[:, gene, None] * own.T
+        # the influence of several cells, as in Cook & Weisberg (1982), section 3.6
+        without = np.linalg.solve(np.eye(len(own)) - weights[out, None] * (own @ by_cell), weighted)
+        some.effects[place] -= to_effects @ (by_cell @ without)
+        kept[place] -= min(without @ residuals[out, gene] / deviance[gene], 1.0)
+    left: Any = some.posterior
+    return genes, replace(some, posterior=replace(left, scale=left.scale * kept, variance=left.variance * kept))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # if squares overflow

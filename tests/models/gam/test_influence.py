@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,3 +163,41 @@ def test_effective_cells_do_not_depend_on_the_unit_of_expression(scale):
     np.testing.assert_allclose(found, expected)
     followed = np.where(leverage >= 0.3, weights, 0)
     np.testing.assert_allclose(expected, squares**2 / (followed**2 @ deviations**4))
+
+
+def rare(seed, n_cells=1500, n_expressing=50):
+    """Pseudotime with few cells at the ends, and a gene without a trend but the highest values in the last two cells."""
+    rng = np.random.default_rng(seed)
+    t = np.r_[0, np.sort(rng.beta(3, 3, n_cells - 4)), 0.985, 0.99, 1]
+    y = np.zeros((n_cells, 1))
+    y[rng.choice(n_cells - 20, n_expressing, replace=False), 0] = rng.uniform(0.7, 1.5, n_expressing)
+    y[-2:, 0] = 1.8, 2.7
+    return t, y
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_highest_values_of_a_rare_gene_at_an_end_are_no_evidence_of_a_trend(seed):
+    t, y = rare(seed)
+    gam, _ = fit(t, y)
+    with_them = replace(gam._tests, others=None).run()[1][0]
+    assert with_them < 1e-6
+    assert gam.pvalue_[0] > 1e-3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_p_value_is_that_of_a_fit_without_them(weighted):
+    t, y = rare(7)
+    y[:, 0] += np.where(np.abs(t - 0.5) < 0.1, np.random.default_rng(0).uniform(0, 0.2, len(t)), 0)
+    weights = np.random.default_rng(1).uniform(0.5, 1, len(t)) if weighted else np.ones(len(t))
+    gam, _ = fit(t, y, weights)
+    kept = np.arange(len(t)) < len(t) - 2
+    others, _ = fit(t[kept], y[kept], weights[kept], smoothing=float(gam.lambda_[0]))
+    assert np.log10(gam.pvalue_[0]) == pytest.approx(np.log10(others.pvalue_[0]), rel=0.1, abs=0.1)
+
+
+def test_a_trend_of_many_cells_keeps_its_p_value():
+    t, _ = rare(3)
+    rng = np.random.default_rng(3)
+    peak = rng.uniform(size=(len(t), 3)) < 0.02 + 0.3 * (np.abs(t - 0.6) < 0.08)[:, None]
+    tests = fit(t, np.column_stack([peak, rng.normal(0, 1, (len(t), 50))]))[0]._tests
+    assert np.array_equal(tests.run()[1], replace(tests, others=None).run()[1])

@@ -31,6 +31,7 @@ class SmoothTests:
     varies : `(n_genes,)` whether expression varies, in enough cells for a test.
     failed : Positions of genes without a fit.
     fast : Whether to use compiled loops, see :func:`along_modes`.
+    others : Positions of genes, and further tests of them: each gets the test with the larger p-value.
     """
 
     effects: np.ndarray
@@ -42,6 +43,22 @@ class SmoothTests:
     failed: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
     fast: bool = False
     factors: np.ndarray | None = None
+    others: tuple[np.ndarray, SmoothTests] | None = None
+
+    def take(self, genes: np.ndarray) -> SmoothTests:
+        """Return the tests of some genes that have a fit and share one map to effects."""
+        df, factors = (None if of is None else of[genes] for of in (self.residual_df, self.factors))
+        posterior, varies = self.posterior.take(genes), self.varies[genes]
+        return SmoothTests(
+            self.effects[genes],
+            self.to_effects,
+            posterior,
+            self.rank[genes],
+            df,
+            varies,
+            fast=self.fast,
+            factors=factors,
+        )
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """Return statistics and p-values: 0 and 1 where expression does not vary, NaN for genes without a fit."""
@@ -57,6 +74,11 @@ class SmoothTests:
         chunks = [varying[first : first + _CHUNK] for first in range(0, len(varying), _CHUNK)]
         with few_threads(0):  # threads of linear algebra would compete with these
             deque(in_threads(test, chunks), maxlen=0)
+        if self.others is not None:
+            genes, tests = self.others
+            other_statistic, other_pvalue = tests.run()
+            larger = other_pvalue > pvalue[genes]
+            statistic[genes[larger]], pvalue[genes[larger]] = other_statistic[larger], other_pvalue[larger]
         statistic[self.failed] = pvalue[self.failed] = np.nan
         return statistic, pvalue
 
