@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from ..io.results import h5ad_bytes
 from ..io.spreadsheets import write_csv
 from ..plotting.parts.captions import captions_of
 from ..report.facts import spans_of
-from ..results.gating import Gate, left_out
+from ..results.gating import left_out
 from ..results.result import FitResult, result_of
 from ..utils.atomic import Writer, folder_for, naming, replace_all, write_draft
 from .messages import say, without_reading
@@ -109,7 +110,8 @@ def summary(fitted: TrendClusterer) -> str:
         lines.append(f"  {n_flat:,} not clustered: q >= {fitted.alpha:g}, {replicates} being the replicates")
     gate, table = result.gate, fitted.gene_table_
     if asked := [f"{name.replace('_', ' ')} {value:g}" for name, value in gate.bounds.items()]:
-        n_small = int((Gate(gate.alpha).calibrated(table).passes(table) & ~gate.large_enough(table)).sum())
+        by_test = replace(gate, min_deviance_explained=None, min_range=None).passes(table)
+        n_small = int((by_test & ~gate.large_enough(table)).sum())
         lines.append(f"  {n_small:,} more not clustered: below {' or '.join(asked)}")
     if n_left := int(left_out(result).sum()):
         lines.append(f"  {n_left:,} more not clustered: in clusters that may be false discoveries")

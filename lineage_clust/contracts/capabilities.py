@@ -84,6 +84,11 @@ def minimises_deviance(model: object) -> bool:
     return bool(getattr(type(model), "minimises_deviance", True))
 
 
+def has_test(model: object) -> bool:
+    """Return whether a fitted model tests its trends, even if no gene could be tested."""
+    return bool(getattr(type(model), "has_test", fitted_value(model, "pvalue_") is not None))
+
+
 def has_posterior(model: object) -> bool:
     """Return whether a fitted model provides posterior samples."""
     return has_method(model, "sample")

@@ -102,8 +102,8 @@ class DesignModel(Protocol):
     - `failed_`, a dictionary from the position of a gene to the reason for its failure. Genes with predictions that are
       not finite always fail.
     - `edf_`, `pvalue_`, `deviance_explained_`, `lambda_`, `converged_` and `note_`, `(n_genes,)`, are columns of
-      `gene_table_`. Without `pvalue_`, all genes are clustered, except those whose `converged_` is false or whose
-      `deviance_explained_` is negative (unless the class says `minimises_deviance = False`).
+      `gene_table_`. Without `pvalue_`, or if the class says `has_test = False`, all genes are clustered, except those whose
+      `converged_` is false or whose `deviance_explained_` is negative (unless the class says `minimises_deviance = False`).
     - `spread_`, `(n_genes,)`, the standard deviation of expression as fitted: a trend that varies by less than a millionth
       of it is constant.
 

@@ -87,7 +87,8 @@ def summary(result: FitResult, adata=None) -> list[tuple[str, str, str]]:
         remark = f"q < {count['threshold']:g}, of {count['tested']:,} tested"
         rows.append(("Genes that change", f"{count['significant']:,}", remark))
     else:
-        rows.append(("Genes that change", "not tested", "the model has no test"))
+        tests = all(fit.has_test for fit in result.fits)
+        rows.append(("Genes that change", "not tested", "too few cells" if tests else "the model has no test"))
     out = f"without {count['left_out']:,} in clusters that may be false discoveries" if count["left_out"] else ""
     rows.append(("Genes in clusters", f"{count['clustered']:,}", "; ".join(filter(None, (_bounds(result), out)))))
     curve = fitted_value(result.clusterer, "stability_")

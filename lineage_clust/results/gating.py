@@ -38,11 +38,14 @@ class Gate:
     min_range: float | None = None
     pvalue_limit: float | None = None
 
-    def calibrated(self, table: pd.DataFrame) -> Gate:
-        """Return a copy with the largest p-value that passes Benjamini-Hochberg, which is then applied to new genes."""
-        qvalue = table["qvalue"].to_numpy(dtype=float)
-        if self.alpha is None or np.isnan(qvalue).all():  # the model provides no test
+    def calibrated(self, table: pd.DataFrame, has_test: bool = True) -> Gate:
+        """Return a copy with the largest p-value that passes Benjamini-Hochberg, which is then applied to new genes.
+
+        Without a test, all genes pass; with a test in which no gene could be tested, none does.
+        """
+        if self.alpha is None or not has_test:
             return replace(self, pvalue_limit=None)
+        qvalue = table["qvalue"].to_numpy(dtype=float)
         limit = np.max(table["pvalue"].to_numpy(dtype=float)[qvalue < self.alpha], initial=-1.0)
         return replace(self, pvalue_limit=float(limit))
 
@@ -77,6 +80,12 @@ class Gate:
         if self.alpha is None or self.pvalue_limit is None or small.all():
             asked = [f"{name}={value:g}" for name, value in self.bounds.items()]
             return f"none of {len(table)} trends reaches {' and '.join(asked)}. Look at gene_table_, or lower it."
+        if table["pvalue"].isna().all():
+            note, count = Counter(table["note"]).most_common(1)[0]
+            return (
+                f"none of {len(table)} trends could be tested. {count} of them: {note or 'no p-value'}. More cells are "
+                "needed; see the column note of gene_table_."
+            )
         return (
             f"none of {len(table)} trends has a q-value below alpha={self.alpha}"
             f"{' and is large enough' if small.any() else ''}. Look at gene_table_, or pass alpha=None to cluster all genes."

@@ -88,7 +88,9 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
         fits.append(fitter.fit(one))
     trends = concatenate([fit.trends for fit in fits], read) if is_joint else fits[0].trends
     scaled, decisions = trends.scaled(settings.scale), deciding_table(trends)
-    gate = Gate(settings.alpha, settings.min_deviance_explained, settings.min_range).calibrated(decisions)
+    gate = Gate(settings.alpha, settings.min_deviance_explained, settings.min_range).calibrated(
+        decisions, all(fit.has_test for fit in fits)
+    )
     warn_of_unsuccessful(decisions)
     grouped = genes_to_group(scaled, decisions, gate)
     _log.info("Clustering %s, whose trends pass the thresholds.", counted(len(grouped), "gene"))

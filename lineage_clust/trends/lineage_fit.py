@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..contracts.capabilities import has_test
 from ..errors import UnknownNameError, check_any_fitted, did_you_mean, quoted
 from ..lineage.lineage import Lineage
 from ..models.mapping import by_gene
@@ -60,6 +61,11 @@ class FittedLineage:
             if found is not None:
                 ends[:, rows] = np.stack(found)[:, :, columns].transpose(0, 2, 1)
         return ends
+
+    @property
+    def has_test(self) -> bool:
+        """Whether any of the fitted models tests trends."""
+        return any(has_test(group.model) for group in self.groups)
 
     def _by_gene(self, name: str) -> Any:
         parts = {gene: getattr(group, name) for group in self.groups for gene in group.genes}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
@@ -44,7 +45,22 @@ def test_pvalues_of_zero_pass_and_nothing_passes_if_nothing_is_significant():
 
 def test_a_model_without_tests_lets_all_pass():
     genes = table([np.nan, np.nan])
-    assert Gate(0.01).calibrated(genes).passes(genes).all()
+    assert Gate(0.01).calibrated(genes, has_test=False).passes(genes).all()
+
+
+@pytest.mark.parametrize("family", ["gaussian", "gamma"])
+def test_nothing_is_clustered_if_no_gene_can_be_tested(family):
+    values = np.random.default_rng(0).gamma(2.0, 2.0, (6, 60))
+    cells = AnnData(
+        values + 1, obs=pd.DataFrame({"pseudotime": np.linspace(0, 1, 6)}, index=[f"c{n}" for n in range(6)])
+    )
+    model = lc.GAM(family, smoothing=0.0)
+    tc = lc.TrendClusterer(model, random_state=0)
+    with pytest.warns(lc.LineageClustWarning, match="could be tested. .* as many degrees of freedom as cells"):
+        tc.fit(cells)
+    assert tc.gene_table_["pvalue"].isna().all()
+    assert tc.n_clusters_ == 0
+    assert ("Genes that change", "not tested", "too few cells") in summary(tc._result)
 
 
 def test_sizes_count_too():

@@ -115,6 +115,7 @@ class PyGAM(PerGeneModel):
     """
 
     needs_smoother = "BSplineSmoother"
+    has_test = False
     _results = {
         "lambda_": "lam", "edf_": "edf", "scale_": "scale", "deviance_explained_": "deviance_explained",
         "spread_": "spread",
