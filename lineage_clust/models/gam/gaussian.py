@@ -41,6 +41,7 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     rows, n_cells, total = design.bands, len(weights), weights.sum()
     gram = rows.gram(weights)
     spectrum = diagonalise(gram, design.penalty)
+    smoothing = spectrum.bounded(smoothing)
     followed, leverage = closely_followed(design, weights, spectrum)
     sums = yield from centred_sums(design, Y, weights, offset, groups, followed, covariance == "cluster")
     products, squares, null_deviance, level, found = sums.products, sums.squares, sums.deviance, sums.level, sums.found

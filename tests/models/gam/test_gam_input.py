@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from lineage_clust.errors import NoTrendError
 from lineage_clust.models import GAM
 from lineage_clust.models.gam.inference import significance
+from lineage_clust.smoothers import BSplineSmoother
 
 from .gaussian_problem import Problem
 
@@ -40,6 +41,26 @@ def test_nan_where_the_weight_is_zero_does_no_harm():
     Y, w = problem.Y.copy(), problem.w.copy()
     Y[:5], w[:5] = np.nan, 0
     assert problem.fit(Y=Y, w=w).failed_ == {}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "negative_binomial", "gamma"])
+@pytest.mark.parametrize("covariance", ["robust", "bayes", "cluster", "donors"])
+def test_without_smoothing_a_gap_of_pseudotime_is_filled_by_the_penalty(family, covariance):
+    """No cell determines some coefficients: the limit of a vanishing lambda, and as many degrees of freedom as the others."""
+    rng = np.random.default_rng(0)
+    t = np.r_[rng.uniform(0, 0.2, 90), rng.uniform(0.8, 1, 90)][:, None]
+    donors = np.arange(180) % 6 if covariance in ("cluster", "donors") else None
+    smoother = BSplineSmoother(domain=(0, 1)).fit(t)
+    Y, rows = rng.poisson(5, (180, 20)) + 1.0, smoother.transform(np.r_[t[:50], [[0.5]]])
+    model = GAM(family, smoothing=0.0, covariance="robust" if covariance == "donors" else covariance)
+    gam = model.fit(smoother.transform(t), Y, penalty=smoother.penalty_, groups=donors)
+    np.testing.assert_allclose(gam.edf_, 14, atol=1e-3)
+    trends, se = gam.predict(rows, return_std=True)
+    assert np.isfinite(trends).all()
+    assert np.isfinite(se).all()
+    np.testing.assert_allclose(trends[:50].mean(), 6, atol=0.5)
+    assert np.isfinite(gam.pvalue_).all()
 
 
 @pytest.mark.filterwarnings("error")

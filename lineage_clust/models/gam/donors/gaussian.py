@@ -216,7 +216,10 @@ def averaged(
         squares_of, spectra, all_loadings = ([of[part] for of in found] for part in (4, 5, 6))
         searched = minimise_each(smoothing, spectra, all_loadings, squares_of, sums.n_cells)
     else:
-        searched = [(np.full(len(of[1]), float(smoothing) / unit), np.ones(len(of[1]), dtype=bool)) for of in found]
+        searched = [
+            (np.full(len(of[1]), of[5].bounded(float(smoothing) / unit)), np.ones(len(of[1]), dtype=bool))
+            for of in found
+        ]
     mixture = []
     for (point, genes, probability, fit_scale, squares, spectrum, loadings, modes), (lambda_, ended) in zip(
         found, searched, strict=True

@@ -213,7 +213,7 @@ class Problem:
 def make_problem(cells: Cells, grid: Grid, exposures: np.ndarray | None, compiled: bool) -> Problem:
     """Return the Problem of a grid; `exposures` are logarithms that are not part of the grid (Poisson), or `None`."""
     grouped, shares = GroupedDesign(grid.rows), grid.shares
-    likelihood, smoothing, weights = cells.likelihood, cells.choices.smoothing, cells.weights
+    likelihood, smoothing, weights = cells.likelihood, cells.spectrum.bounded(cells.choices.smoothing), cells.weights
     order, family, spectrum, constant = grouped.order, likelihood.family, cells.spectrum, cells.design.constant
     sums = shares.of_weights()
     squared, exposed = shares.of_weights(2), sums

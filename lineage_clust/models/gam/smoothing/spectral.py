@@ -10,6 +10,8 @@ from scipy import linalg
 # Rounding gives unpenalised modes a penalty fraction of up to 2e-15. The smoothest penalised mode has a fraction of
 # about 1 / n_splines^4: 1e-10 with 900 splines, and down to 3e-14 with as many knots at quantiles.
 _FREE = 2e-14
+_DETERMINED = 1e-10  # information on a mode; less may be rounding errors
+_LEAST_LAMBDA = 1e-9  # relative to the largest penalty of a mode
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class Spectrum:
     def n_penalized(self) -> int:
         """Rank of the penalty within the modes."""
         return len(self.gram) - self.n_unpenalized
+
+    def bounded(self, smoothing: str | float) -> str | float:
+        """Return a given `smoothing`, at least so large that `A + lambda S` is not singular, which is the limit for 0.
+
+        `A` is singular where too few cells determine the coefficients, for example along a gap in pseudotime.
+        """
+        if isinstance(smoothing, str) or self.n_penalized == 0 or self.gram.min() > _DETERMINED:
+            return smoothing
+        return max(float(smoothing), _LEAST_LAMBDA / float(self.penalty.max()))
 
 
 def diagonalise(gram: np.ndarray, penalty: np.ndarray) -> Spectrum:
