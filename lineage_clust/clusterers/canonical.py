@@ -19,15 +19,11 @@ _SMALLEST_EXTENT = 2.0**-7
 _LARGEST_EXPONENT = 200
 
 
-def extreme_exponent(X):
+def extreme_exponent(X: np.ndarray) -> int:
     """Return the exponent of the power of two by which values are divided if they are too small or large to be squared.
 
     Division by a power of two is exact, so that labels do not depend on the unit.
 
-    X : ndarray of shape (n_rows, n_columns). Values in any unit.
-    returns : int. 0 if the largest absolute value is between 2**-200 and 2**200.
-
-    >>> import numpy as np
     >>> extreme_exponent(np.array([[1.0, 2.0]])), extreme_exponent(np.array([[1e300, 0.0]]))
     (0, 997)
     """
@@ -35,18 +31,10 @@ def extreme_exponent(X):
     return exponent if abs(exponent) > _LARGEST_EXPONENT else 0
 
 
-def rounding_step(X):
-    """Return the step to which the values of `X` are rounded: about 1e-6 of their range.
+def rounding_step(X: np.ndarray) -> float:
+    """Return the step to which values are rounded: a power of two, about 1e-6 of their range, averaged over the columns.
 
-    The range is averaged over the columns. The step is a power of two, so that rounding is exact and gives the same
-    result for data that differ by noise.
-
-    X : ndarray of shape (n_rows, n_columns). Values in any unit.
-    returns : float. Step in the unit of `X`; positive.
-
-    >>> import numpy as np
-    >>> rounding_step(np.array([[0.0], [1.0]])) == 2.0**-20
-    True
+    Rounding to it is exact, and gives the same result for data that differ by noise.
     """
     extent = max(np.ptp(X, axis=0).mean(), _SMALLEST_EXTENT * np.abs(X).max())
     if extent == 0:
@@ -56,32 +44,22 @@ def rounding_step(X):
     return float(2.0 ** (np.round(np.log2(extent)) - _BITS))
 
 
-def rounded(X, step):
+def rounded(X: np.ndarray, step: float) -> np.ndarray:
     """Return `X` rounded to multiples of `step`, without negative zeros."""
     return np.round(X / step) * step + 0.0
 
 
-def canonical_order(rows):
-    """Return the order that sorts rows by their first column, then the second, and so on.
-
-    rows : ndarray of shape (n_rows, n_columns). Rounded values.
-    returns : ndarray of shape (n_rows,). Indices into `rows`; identical rows become adjacent.
-    """
+def canonical_order(rows: np.ndarray) -> np.ndarray:
+    """Return the order that sorts rounded rows by their first column, then the second, and so on."""
     return np.lexsort(rows.T[::-1])
 
 
-def identical_groups(rows):
-    """Group adjacent identical rows.
+def identical_groups(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the run of identical rows to which each belongs, and its position within the run, from 0.
 
-    rows : ndarray of shape (n_rows, n_columns). Rows in canonical order.
-    returns group : ndarray of shape (n_rows,). 0 for the first run of identical rows, 1 for the second, and so on.
-    returns rank : ndarray of shape (n_rows,). Position of each row within its run, from 0.
-
-    >>> import numpy as np
     >>> identical_groups(np.array([[1.0], [1.0], [2.0]]))
     (array([0, 0, 1]), array([0, 1, 0]))
     """
     starts = np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]
     group = np.cumsum(starts) - 1
-    rank = np.arange(len(rows)) - np.flatnonzero(starts)[group]
-    return group, rank
+    return group, np.arange(len(rows)) - np.flatnonzero(starts)[group]

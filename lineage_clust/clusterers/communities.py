@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ..errors import did_you_mean
 from ..utils.forking import ProcessLock
+from .refinement import without_gaps
 
 METHODS = ("leiden", "louvain")
 BACKENDS = ("igraph", "leidenalg")
@@ -40,7 +43,7 @@ _igraph_generator = ProcessLock(_reset_igraph)
 
 
 @contextmanager
-def seeded_igraph(seed):
+def seeded_igraph(seed: int) -> Iterator[None]:
     """Let igraph use a separate random generator, seeded with `seed`.
 
     igraph has one generator per process, so the context waits for other threads that use it. On exit, igraph's default
@@ -63,13 +66,9 @@ def seeded_igraph(seed):
             _reset_igraph()
 
 
-def as_igraph(connectivities):
-    """Return the graph of a symmetric sparse matrix.
+def as_igraph(connectivities: sparse.csr_matrix) -> Any:
+    """Return the undirected graph with the symmetric weights `(n_rows, n_rows)` as edge attribute "weight".
 
-    connectivities : sparse matrix of shape (n_rows, n_rows). Symmetric weights.
-    returns : igraph.Graph. Undirected graph with one vertex per row and the edge attribute "weight".
-
-    >>> from scipy import sparse
     >>> as_igraph(sparse.csr_matrix([[0.0, 0.5], [0.5, 0.0]])).es["weight"]
     [0.5]
     """
@@ -85,14 +84,11 @@ def as_igraph(connectivities):
     return graph
 
 
-def check_algorithm(method, backend, objective):
-    """Raise a ValueError if method, backend and objective cannot be combined.
-
-    raises ValueError : If one of them is unknown or the combination is not supported.
-    """
-    for name, value, known in (("method", method, METHODS), ("backend", backend, BACKENDS)):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}.")
+def check_algorithm(method: object, backend: object, objective: object) -> None:
+    """Raise a ValueError if one of them is unknown, or they cannot be combined."""
+    for name, value, choices in (("method", method, METHODS), ("backend", backend, BACKENDS)):
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     if method == "louvain" and backend == "leidenalg":
         raise ValueError("leidenalg has no Louvain algorithm. Use backend='igraph' with it, or method='leiden'.")
     if not isinstance(objective, str):
@@ -110,30 +106,14 @@ def check_algorithm(method, backend, objective):
 
 
 def find_communities(
-    graph, *, method="leiden", backend="igraph", objective="modularity", resolution=1.0, n_iterations=2, seed=0
-):
-    """Return the community of each vertex.
+    graph: Any, *, method: str = "leiden", backend: str = "igraph", objective: str = "modularity",
+    resolution: float = 1.0, n_iterations: int = 2, seed: int = 0,
+) -> np.ndarray:  # fmt: skip
+    """Return the community of each vertex of a graph from :func:`as_igraph`, from 0; each vertex is one without edges.
 
-    graph : igraph.Graph. Undirected graph with edge attribute "weight".
-    method : {"leiden", "louvain"}, default="leiden". Leiden [1]_ or Louvain [2]_.
-    backend : {"igraph", "leidenalg"}, default="igraph". Library; leidenalg supports only Leiden.
-    objective : str, default="modularity". "modularity" or "CPM" (constant Potts model); leidenalg also has "RBER",
-        "RBConfiguration", "Surprise" and "Significance" (which does not use the weights), and accepts the names of its
-        classes. Case is ignored.
-    resolution : float, default=1.0. Larger values give more communities. Ignored by objectives without resolution
-        (Surprise, Significance).
-    n_iterations : int, default=2. Number of iterations of Leiden; negative values iterate until convergence, as Louvain
-        always does.
-    seed : int, default=0. Seed of the order in which vertices are visited.
-    returns : ndarray of int, shape (n_vertices,). Communities, numbered from 0. In a graph without edges, every vertex
-        is a community.
-
-    References
-    ----------
-    .. [1] Traag, Waltman & van Eck (2019), From Louvain to Leiden: guaranteeing well-connected communities, Scientific
-       Reports 9, 5233.
-    .. [2] Blondel, Guillaume, Lambiotte & Lefebvre (2008), Fast unfolding of communities in large networks, Journal of
-       Statistical Mechanics, P10008.
+    Arguments are parameters of :class:`GraphClusterer`; case is ignored in `objective`, of which "Significance" does not
+    use the weights. See Traag, Waltman & van Eck (2019), Scientific Reports 9, 5233, and, for Louvain, Blondel et al. (2008),
+    Journal of Statistical Mechanics, P10008.
 
     >>> import igraph
     >>> graph = igraph.Graph(n=4, edges=[(0, 1), (2, 3)], edge_attrs={"weight": [1.0, 1.0]})
@@ -156,34 +136,24 @@ def find_communities(
                     n_iterations=n_iterations,
                 )
         membership = found.membership
-    return np.unique(membership, return_inverse=True)[1].reshape(-1)
+    return without_gaps(np.asarray(membership))
 
 
-def _leiden_leidenalg(graph, objective, resolution, n_iterations, seed):
+def _leiden_leidenalg(graph: Any, objective: str, resolution: float, n_iterations: int, seed: int) -> list[int]:
     import leidenalg  # imported here because few users need it and the import is slow
 
     name = _LEIDENALG_OBJECTIVES[objective.lower()]
-    settings = {"resolution_parameter": resolution} if name in _WITH_RESOLUTION else {}
+    settings: dict[str, Any] = {"resolution_parameter": resolution} if name in _WITH_RESOLUTION else {}
     if name != "SignificanceVertexPartition":
         settings["weights"] = "weight"
-    partition = leidenalg.find_partition(
-        graph, getattr(leidenalg, name), n_iterations=n_iterations, seed=seed, **settings
-    )
-    return partition.membership
+    kind = getattr(leidenalg, name)
+    return leidenalg.find_partition(graph, kind, n_iterations=n_iterations, seed=seed, **settings).membership
 
 
-def modularity(graph, membership):
-    r"""Weighted modularity, ``sum_c (in_c / W - (degree_c / 2W)^2)``, for any objective.
+def modularity(graph: Any, membership: np.ndarray) -> float:
+    """Return the weighted modularity, for any objective: 0 for a single community and, by convention, without edges.
 
-    ``in_c`` is the weight within community c, ``degree_c`` the weighted degree of its vertices, ``W`` the weight of all
-    edges [1]_.
-
-    graph : igraph.Graph. Undirected graph with edge attribute "weight".
-    membership : array-like of int, shape (n_vertices,). Community of each vertex.
-    returns : float. At most 1; 0 for a single community and, by convention, for a graph without edges.
-
-    References
-    ----------
-    .. [1] Newman (2004), Analysis of weighted networks, Physical Review E 70, 056131.
+    ``sum_c (in_c / W - (degree_c / 2W)^2)``, where ``in_c`` is the weight within community c, ``degree_c`` the weighted
+    degree of its vertices and ``W`` the weight of all edges (Newman 2004, Physical Review E 70, 056131).
     """
     return float(graph.modularity(list(membership), weights="weight")) if graph.ecount() else 0.0

@@ -1,4 +1,7 @@
-"""Distinctness of clusters: in the graph, over posterior samples, and by the shape of their means."""
+"""Distinctness of clusters: in the graph, over posterior samples, and by the shape of their means.
+
+`labels` `(n_rows,)` are numbered from 0 without gaps, and measures of pairs are `(n_clusters, n_clusters)`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairwise measures of the clusters of a partition; symmetric arrays of shape (n_clusters, n_clusters).
+    """Pairwise measures of the clusters of a partition, symmetric.
 
     connectivity : Weight of the edges between two clusters divided by its expectation in a random graph with the same
         degrees; 0 on the diagonal.
@@ -53,11 +56,7 @@ class Pairs:
     correlation: np.ndarray
 
     def blur(self, bounds: Bounds) -> np.ndarray:
-        """Return `(n_clusters, n_clusters)` values that are at most 1 for distinct pairs; 0 on the diagonal.
-
-        The value is the largest of three ratios: connectivity, lack of support and closeness of the means, each divided
-        by its threshold.
-        """
+        """Return the largest ratio of each pair, at most 1 for distinct ones; 0 on the diagonal."""
         found = np.max(self._ratios(bounds), axis=0)
         np.fill_diagonal(found, 0.0)
         return found
@@ -96,30 +95,16 @@ class Material(NamedTuple):
 
 
 def least_distinct(material: Material, labels: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """Return `Pairs.blur` of each pair of clusters, computing support only if it is needed.
-
-    Support is the most expensive measure. It is computed only if every pair is distinct by connectivity and
-    correlation.
-    """
+    """Return `Pairs.blur`; support, which takes longest, counts only if every pair is distinct by the other measures."""
     blur = compare_pairs(material, labels, with_support=False).blur(bounds)
     return blur if blur.max() > 1 else compare_pairs(material, labels).blur(bounds)
 
 
 def compare_two(material: Material, labels: np.ndarray, first: int, second: int) -> Pairs:
-    """Return the measures of two of the clusters, which k-means has found in their rows, as arrays of shape (2, 2).
-
-    Without draws, support is that of halves of the rows.
-
-    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
-    """
+    """Return the measures `(2, 2)` of two clusters, which k-means has found; without draws, support is by halves of rows."""
     chosen, pair = (labels == first) | (labels == second), np.ix_([first, second], [first, second])
-    two = Material(
-        material.rows[chosen],
-        material.draws[:, chosen],
-        material.curves[chosen],
-        None,
-        None if material.noise is None else material.noise[chosen],
-    )
+    noise = None if material.noise is None else material.noise[chosen]
+    two = Material(material.rows[chosen], material.draws[:, chosen], material.curves[chosen], None, noise)
     found = compare_pairs(two, (labels[chosen] == second).astype(int))
     if len(material.draws) == 0:
         kappa = support_by_rows(two.rows, labels[chosen] == second)
@@ -142,11 +127,7 @@ def support_of_two(material: Material, labels: np.ndarray, first: int, second: i
 
 
 def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = True) -> Pairs:
-    """Return the pairwise measures of clusters.
-
-    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
-    with_support : If False, the support, which is the most expensive measure, is not computed and set to 1.
-    """
+    """Return the pairwise measures of clusters; support, which takes longest, is 1 unless asked for."""
     n_clusters = labels.max() + 1
     support = support_of(material.rows, material.draws, labels) if with_support else np.ones((n_clusters, n_clusters))
     if material.connectivities is None:
@@ -157,12 +138,10 @@ def compare_pairs(material: Material, labels: np.ndarray, with_support: bool = T
 
 
 def connectivity_of(
-    connectivities: sparse.csr_matrix,
-    labels: np.ndarray,
-    ranks: np.ndarray | None = None,
+    connectivities: sparse.csr_matrix, labels: np.ndarray, ranks: np.ndarray | None = None,
     sizes: np.ndarray | None = None,
-) -> np.ndarray:
-    """Return the weight of the edges between clusters divided by its expectation, `(n_clusters, n_clusters)`.
+) -> np.ndarray:  # fmt: skip
+    """Return the weight of the edges between clusters divided by its expectation.
 
     The expectation is that of a random graph with the same degrees (the null model of modularity), so that the ratio
     equals the modularity resolution above which separating the two increases modularity [1]_. For cells, PAGA calls
@@ -194,11 +173,8 @@ def connectivity_of(
         others = (np.bincount(labels) if sizes is None else sizes) - 1.0
         others[others <= 1] = np.inf  # any two rows can be nearest to each other
         if others.min() <= ranks.max(initial=-1):
-            kept = [
-                (rank >= 0) & (rank < others[labels[ends]])
-                for rank, ends in zip(ranks, (edges.row, edges.col), strict=True)
-            ]
-            weights = weights * (kept[0] | kept[1])
+            most = others[labels[np.array([edges.row, edges.col])]]
+            weights = weights * ((ranks >= 0) & (ranks < most)).any(axis=0)
     between = np.bincount(pairs, weights=weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
     between = between.astype(np.float64)  # without edges, NumPy returns integers
     degree = between.sum(axis=1)
@@ -216,11 +192,8 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
     `x`, like estimates from two halves of the cells [1]_. Clusters that differ only by errors have a support of about
     0.
 
-    rows : `(n_rows, n_columns)`.
-    draws : `(n_draws, n_rows, n_columns)`; without draws the support is 1.
-    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
-    returns : ndarray of shape (n_clusters, n_clusters). Cohen's kappa of the two assignments to the nearer of two
-        means, over draws and rows [2]_; 1 on the diagonal.
+    It is Cohen's kappa of the two assignments to the nearer of two means, over draws and rows [2]_; 1 on the diagonal, and
+    without draws.
 
     References
     ----------
@@ -242,9 +215,8 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
         same += members @ (stays[0] == stays[1])
     n_votes = len(draws) * (sizes[:, None] + sizes[None, :])
     agreed = (same + same.T) / n_votes
-    first = (kept + (2 * len(draws) * sizes[:, None] - kept).T) / (
-        2 * n_votes
-    )  # share of votes for the first of the two
+    votes_for_first = kept + (2 * len(draws) * sizes[:, None] - kept).T
+    first = votes_for_first / (2 * n_votes)
     chance = first**2 + (1 - first) ** 2
     kappa = np.divide(agreed - chance, 1 - chance, out=np.zeros_like(agreed), where=chance < 1)
     np.fill_diagonal(kappa, 1.0)
@@ -254,12 +226,9 @@ def support_of(rows: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> np.nd
 def support_by_rows(rows: np.ndarray, second: np.ndarray) -> float:
     """Return the agreement of the divisions of two random halves of the rows on all rows, beyond chance.
 
-    Rows without draws have no known error: only other rows can tell whether two groups would be found again [1]_. Each half
-    contains half of the rows of either group, so that none misses a small one by chance.
-
-    rows : `(n_rows, n_columns)`.
-    second : `(n_rows,)` which rows are in the second group.
-    returns : float. Mean of Cohen's kappa over random halves; 1 if a group has a single row, which no half can divide off.
+    Rows without draws have no known error: only other rows can tell whether two groups, of which the mask `second` is one,
+    would be found again [1]_. Each half contains half of the rows of either group, so that none misses a small one by chance.
+    It is the mean of Cohen's kappa over random halves; 1 if a group has a single row, which no half can divide off.
 
     References
     ----------
@@ -295,19 +264,11 @@ def _kappa(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def correlation_of(curves: np.ndarray, labels: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
-    """Return the correlations of the mean rows, `(n_clusters, n_clusters)`; -1 on the diagonal, 0 for constant means.
+    """Return the correlations of the mean rows, each with mean 0; -1 on the diagonal, 0 for constant means.
 
-    Noise attenuates correlations, in particular those of means of few rows. They are corrected for this attenuation:
-    the expected squared norm of the error is subtracted from the squared norm of each mean [1]_, by at most half of it.
-
-    curves : `(n_rows, n_points)`, each row with mean 0.
-    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
-    noise : `(n_rows,)` squared norm of the error of each row; `None` = unknown.
-
-    References
-    ----------
-    .. [1] Spearman (1904). The proof and measurement of association between two things. American Journal of Psychology 15,
-       72-101.
+    Noise attenuates correlations, in particular those of means of few rows (Spearman 1904, American Journal of Psychology
+    15, 72-101). With `noise`, the squared norm of the error of each row, they are corrected: its expectation is subtracted
+    from the squared norm of each mean, by at most half of it.
     """
     means = cluster_means(curves, labels)
     length = (means**2).sum(axis=1)

@@ -14,14 +14,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils.constraints import is_number
 from .canonical import rounded
-from .division import with_leaves
-from .labels import numbered_by_size
+from .labels import majority, numbered_by_size
 from .material import along_axes, taken
 from .neighbors import Neighbors, neighbors_of_queries
 from .refinement import cluster_means
 from .stability import confidence
-from .tree import ClusterTree
-from .voting import vote
+from .tree import ClusterTree, with_leaves
+from .weights import STRENGTHS
 
 _FARTHEST = 400  # binary exponent up to which squared differences from fitted rows (below 2**200) are finite
 
@@ -172,8 +171,8 @@ class FittedClusters(ClusterMixin, BaseEstimator):
         found[self._order] = confidence(rows, draws, cluster_means(rows, self._communities), self._communities)
         return found
 
-    def _vote(self, X):
-        """Return the label of each row and its share of the votes, in (0, 1]."""
+    def _vote(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Return the label of each row and its share of the votes, in (0, 1], see :meth:`predict`."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         largest = np.abs(X).max()
@@ -185,7 +184,17 @@ class FittedClusters(ClusterMixin, BaseEstimator):
         X = rounded(np.ldexp(X, -self._exponent), self._step)
         places = X if self._pca is None else rounded(np.asarray(self._pca.transform(X)), self._step)
         lists = neighbors_of_queries(self._places, places, self.n_neighbors - 1, self.metric, self._searcher)
-        return vote(X, lists, self._rows, self._row_labels, self._lists, self.weights)
+        strengths = STRENGTHS[self.weights](lists, self._lists)
+        at_zero = lists.distances == 0
+        strengths = np.where(at_zero.any(axis=1)[:, None], at_zero, strengths)
+        strengths = np.where(strengths.sum(axis=1)[:, None] > 0, strengths, lists.listed)
+        found, share = majority(self._row_labels[lists.indices], strengths)
+        # An exact look-up, because different rows may be at distance 0 in a metric such as cosine.
+        known = {row.tobytes(): label for row, label in zip(self._rows, self._row_labels, strict=True)}
+        for number, query in enumerate(X):
+            if (key := query.tobytes()) in known:
+                found[number], share[number] = known[key], 1.0
+        return found, share
 
     def _taken(self, draws: Iterable | None) -> Iterator[np.ndarray] | None:
         return None if draws is None else map(self._as_rows, taken(draws))

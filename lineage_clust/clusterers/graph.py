@@ -19,10 +19,9 @@ from .canonical import canonical_order, extreme_exponent, identical_groups, roun
 from .communities import as_igraph, find_communities, modularity
 from .distinctness import Bounds, Material, compare_pairs
 from .fitted import FittedClusters
-from .identical import groups_up_to_rounding
 from .labels import agree
 from .material import graph_of_nearest, make_material, ranks_of_edges
-from .neighbors import neighbors_of_rows
+from .neighbors import groups_up_to_rounding, neighbors_of_rows
 from .parameters import CONSTRAINTS, check_combinations
 from .refinement import refine
 from .search import finest_distinct, finest_groups, n_clusters_of, without_contradictions
@@ -200,8 +199,6 @@ class GraphClusterer(FittedClusters):
     """Whether `fit` uses `draws`."""
     _constraints: ClassVar[Constraints] = CONSTRAINTS
 
-    _exponent = 0  # the rows are divided by 2 to this power; not present in files of older releases
-
     def __init__(
         self,
         n_neighbors: int = 15,
@@ -270,13 +267,13 @@ class GraphClusterer(FittedClusters):
         """
         check_constraints(self)
         check_combinations(self)
-        X = validate_data(self, X, dtype=np.float64)
+        rows: np.ndarray = validate_data(self, X, dtype=np.float64)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 
-        self._exponent = extreme_exponent(X)
-        X = np.ldexp(X, -self._exponent)
-        self._step = rounding_step(X)
-        snapped = rounded(X, self._step)
+        self._exponent = extreme_exponent(rows)
+        rows = np.ldexp(rows, -self._exponent)
+        self._step = rounding_step(rows)
+        snapped = rounded(rows, self._step)
         self._order = canonical_order(snapped)
         self._rows = snapped[self._order]
         self._places = self._fit_places()

@@ -41,10 +41,7 @@ def graph_of_nearest(rows: np.ndarray, metric):
     """Return the graph on which partitions of few rows are evaluated, or `None` if none is informative.
 
     Groups smaller than the number of neighbours are connected to others however distinct they are. Among few rows, each
-    is therefore connected to the nearest one only.
-
-    rows : `(n_rows, n_columns)` in the space in which distances are computed.
-    metric : Metric of the distance; `None` = unknown, because a transformer searches the neighbours.
+    is therefore connected to the nearest one only. The metric is `None` if a transformer searches the neighbours.
     """
     if len(rows) < _LEAST_ROWS or metric is None:
         return None
@@ -62,23 +59,14 @@ def ranks_of_edges(graph: sparse.csr_matrix, lists: Neighbors) -> np.ndarray:
     if edges.nnz == 0:
         return np.zeros((2, 0), dtype=int)
     position = sparse.csr_matrix((places + 1, (rows, lists.indices[rows, places])), shape=graph.shape)
-    found = [
-        np.asarray(position[one, other]).ravel() for one, other in ((edges.row, edges.col), (edges.col, edges.row))
-    ]
-    return np.array(found) - 1
+    ends = edges.row, edges.col
+    return np.array([np.asarray(position[pair]).ravel() for pair in (ends, ends[::-1])]) - 1
 
 
 def make_material(
-    curves: np.ndarray, rows: np.ndarray, draws: Iterator[np.ndarray] | None, graph, ranks: np.ndarray | None = None
+    curves: np.ndarray, rows: np.ndarray, draws: Iterator[np.ndarray] | None, graph, ranks: np.ndarray | None
 ) -> Material:
-    """Return the data by which partitions are evaluated.
-
-    curves : `(n_rows, n_points)`.
-    rows : `(n_rows, n_columns)` in the space in which distances are computed.
-    draws : Arrays of the shape of `rows`.
-    graph : `(n_rows, n_rows)` edge weights, or `None`.
-    ranks : As returned by :func:`ranks_of_edges`, or `None`.
-    """
+    """Return the data by which partitions are evaluated; `rows` and `draws` are in the space of the distances."""
     along, drawn = along_axes(rows, draws)
     centred = curves - curves.mean(axis=1, keepdims=True)
     return Material(along, drawn, centred @ principal_axes(centred), graph, _noise(centred, along, drawn), ranks)

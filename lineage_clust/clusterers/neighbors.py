@@ -1,13 +1,16 @@
-"""k-nearest-neighbour lists; ties in distance are broken by row number."""
+"""k-nearest-neighbour lists, in which ties in distance are broken by row number, and rows that differ only by rounding."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
 
 from ..errors import counted
 from ..utils.threads import available_threads, few_threads
@@ -26,39 +29,32 @@ _ROUNDING = 1e-6
 _BLOCK = 2**22
 # Number of values that fit into the processor's cache.
 _CACHED = 2**17
+_FEW = 5  # neighbours per row when identical rows are excluded
 
 
 class Neighbors(NamedTuple):
-    """Lists of neighbours, nearest first, one list per row.
+    """Lists of neighbours, nearest first, one list per row: numbers and distances, `(n_rows, n_listed)` each.
 
-    indices : ndarray of int, shape (n_rows, n_listed). Row numbers of the neighbours; shorter lists are padded with -1.
-    distances : ndarray of float, shape (n_rows, n_listed). Their distances; shorter lists are padded with infinity.
+    Shorter lists are padded with -1 and infinity.
     """
 
     indices: np.ndarray
     distances: np.ndarray
 
     @property
-    def listed(self):
-        """Boolean array of shape (n_rows, n_listed): False for padding."""
+    def listed(self) -> np.ndarray:
+        """Which entries are no padding, `(n_rows, n_listed)`."""
         return self.indices >= 0
 
 
-def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
-    """Find the nearest rows of each row, or of each query.
+def nearest_neighbors(
+    rows: np.ndarray, n_listed: int, metric: Any = "euclidean", queries: np.ndarray | None = None
+) -> Neighbors:
+    """Return the rows nearest to each query, or to each row, which is then not in its own list.
 
-    Rows at equal distance are ordered by row number, for any number of threads.
+    Rows at equal distance are ordered by row number, for any number of threads. With many identical rows the search is
+    faster if these are adjacent. Raises a ValueError if a distance is not finite.
 
-    rows : ndarray of shape (n_rows, n_columns). Rows to search. With many identical rows the search is faster if these
-        are adjacent.
-    n_listed : int. Number of neighbours per list; limited by the number of rows.
-    metric : str or callable, default="euclidean". Distance, as in `sklearn.neighbors.NearestNeighbors`.
-    queries : ndarray of shape (n_queries, n_columns), optional. Query points. By default the rows themselves, with each
-        row excluded from its own list.
-    returns : Neighbors. One list per row or query.
-    raises ValueError : If a distance is not finite.
-
-    >>> import numpy as np
     >>> nearest_neighbors(np.array([[0.0], [1.0], [3.0]]), n_listed=1).indices.ravel()
     array([1, 0, 1])
     """
@@ -85,7 +81,8 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
         tied = []
         for block in _blocks(open_rows, asked):
             if by_tree:
-                found, found_at = searcher.query(asking[block], k=np.arange(1, asked + 1), workers=_threads(block))
+                n_threads = available_threads() if len(block) >= _MANY_ROWS else 1
+                found, found_at = searcher.query(asking[block], k=np.arange(1, asked + 1), workers=n_threads)
             else:
                 with few_threads(len(points) * len(sought)):
                     found, found_at = searcher.kneighbors(asking[block], n_neighbors=asked)
@@ -98,15 +95,13 @@ def nearest_neighbors(rows, n_listed, metric="euclidean", queries=None):
             indices[block], distances[block] = found_at[:, :n_listed], found[:, :n_listed]
             # A list is complete if a row farther away than its last member was found as well.
             tied.append(block[(last if reach is None else reach) <= found[:, n_listed - 1]])
-        open_rows, asked = (np.concatenate(tied), 4 * asked) if asked < len(sought) else ([], asked)
+        if asked == len(sought):
+            break
+        open_rows, asked = np.concatenate(tied), 4 * asked
     return Neighbors(indices, distances)
 
 
-def _threads(block):
-    return available_threads() if len(block) >= _MANY_ROWS else 1
-
-
-def principal_axes(rows):
+def principal_axes(rows: np.ndarray) -> np.ndarray:
     """Return orthonormal axes `(n_columns, n_axes)` that span the rows up to a relative error of about 1e-6.
 
     Distances between the projected rows equal those between the rows up to this error.
@@ -117,7 +112,7 @@ def principal_axes(rows):
     return vectors[:, values > _ROUNDING**2 * max(values[-1], np.finfo(float).tiny)]
 
 
-def neighbors_of_rows(rows, n_listed, metric, searcher):
+def neighbors_of_rows(rows: np.ndarray, n_listed: int, metric: Any, searcher: Any) -> Neighbors:
     """Return the neighbours of each row, searched by `nearest_neighbors`, or by a transformer that is fitted here."""
     if searcher is None:
         return nearest_neighbors(rows, n_listed, metric)
@@ -130,7 +125,7 @@ def neighbors_of_rows(rows, n_listed, metric, searcher):
     return neighbors_from_graph(graph, without_self=True)
 
 
-def neighbors_of_queries(rows, queries, n_listed, metric, searcher):
+def neighbors_of_queries(rows: np.ndarray, queries: np.ndarray, n_listed: int, metric: Any, searcher: Any) -> Neighbors:
     """Return the rows nearest to each query, in the same way."""
     if searcher is None:
         return nearest_neighbors(rows, n_listed, metric, queries=queries)
@@ -139,14 +134,11 @@ def neighbors_of_queries(rows, queries, n_listed, metric, searcher):
     return neighbors_from_graph(searcher.transform(queries), without_self=False)
 
 
-def neighbors_from_graph(graph, *, without_self):
-    """Convert a sparse graph of distances, as returned by `KNeighborsTransformer`, to neighbour lists.
+def neighbors_from_graph(graph: Any, *, without_self: bool) -> Neighbors:
+    """Convert a sparse graph of distances `(n_queries, n_rows)`, as of `KNeighborsTransformer`, to neighbour lists.
 
-    graph : sparse matrix of shape (n_queries, n_rows). Distances to the neighbours of each query; a stored zero is a
-        neighbour at distance 0.
-    without_self : bool. Exclude the diagonal, because queries and rows are the same.
-    returns : Neighbors. Lists as long as the longest row of the graph.
-    raises ValueError : If a distance is not finite.
+    A stored zero is a neighbour at distance 0; `without_self` excludes the diagonal, because queries and rows are the same.
+    Lists are as long as the longest row of the graph. Raises a ValueError if a distance is not finite.
     """
     graph = sparse.coo_matrix(graph)
     kept = graph.row != graph.col if without_self else slice(None)
@@ -165,7 +157,22 @@ def neighbors_from_graph(graph, *, without_self):
     return Neighbors(indices, distances)
 
 
-def _exact_distances(points, rows, found_at, found, metric):
+def groups_up_to_rounding(rows: np.ndarray, step: float, lists: Neighbors | None) -> np.ndarray:
+    """Return the group `(n_rows,)` of each row, in canonical order; rows of a group are equal or linked by one `step` each.
+
+    `lists` of the rows by euclidean distance are used if no two rows are equal; `None` searches them.
+    """
+    group, rank = identical_groups(rows)
+    unlike = rows[rank == 0]
+    if lists is None or rank.any():
+        lists = nearest_neighbors(unlike, _FEW)  # otherwise identical rows list only each other
+    near = lists.distances <= step * np.sqrt(unlike.shape[1])
+    ends = np.nonzero(near)[0], lists.indices[near]
+    edges = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(len(unlike), len(unlike)))
+    return connected_components(edges, directed=False)[1][group]
+
+
+def _exact_distances(points, rows, found_at, found, metric) -> np.ndarray:
     """Return distances computed without cancellation.
 
     For many columns scikit-learn expands |a - b|^2 into |a|^2 - 2ab + |b|^2, which leaves about 1e-7 |a| of noise where
@@ -181,7 +188,7 @@ def _exact_distances(points, rows, found_at, found, metric):
     return found
 
 
-def _ranked(distances, indices, own):
+def _ranked(distances, indices, own) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sort lists by rounded distance, then by row number, with the row itself (`own`) and padding at the end.
 
     Also return the longest distance in each list.
@@ -196,13 +203,12 @@ def _ranked(distances, indices, own):
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1), last
 
 
-def _blocks(rows, numbers_each, numbers=_BLOCK):
-    """Split an array of row numbers into blocks of at most `numbers` values."""
-    size = max(1, numbers // max(1, numbers_each))
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+def _blocks(rows: np.ndarray, numbers_each: int, numbers: int = _BLOCK) -> Iterator[np.ndarray]:
+    """Yield blocks of an array of row numbers, of at most `numbers` values."""
+    return (rows[some] for some in gen_batches(len(rows), max(1, numbers // max(1, numbers_each))))
 
 
-def _refuse(indices, distances, source):
+def _refuse(indices: np.ndarray, distances: np.ndarray, source: str) -> NoReturn:
     bad = int((~np.isfinite(distances) & (indices >= 0)).any(axis=1).sum())
     raise ValueError(
         f"{source} gives distances that are not finite for {counted(bad, 'row')}. The correlation with a constant row, for "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS
@@ -19,11 +21,8 @@ _WITH_PARAMETERS = {
 }
 
 
-def check_combinations(clusterer):
-    """Raise a ValueError if parameters of a GraphClusterer contradict each other.
-
-    clusterer : GraphClusterer. The clusterer to check; it is not modified.
-    """
+def check_combinations(clusterer: Any) -> None:
+    """Raise a ValueError if parameters of a GraphClusterer contradict each other."""
     automatic = isinstance(clusterer.resolution, str) and clusterer.resolution == "auto"
     if automatic and clusterer.n_clusters is None and not clusterer.refine:
         raise ValueError(
@@ -32,7 +31,7 @@ def check_combinations(clusterer):
     check_algorithm(clusterer.method, clusterer.backend, clusterer.objective)
 
 
-def _check_metric(metric):
+def _check_metric(metric: object) -> None:
     if callable(metric) or isinstance(metric, DistanceMetric):
         return
     if not isinstance(metric, str):
@@ -56,7 +55,7 @@ def _check_metric(metric):
         )
 
 
-def _check_neighbors(neighbors):
+def _check_neighbors(neighbors: Any) -> None:
     if neighbors is None:
         return
     if not hasattr(neighbors, "fit_transform"):
@@ -68,23 +67,21 @@ def _check_neighbors(neighbors):
         raise ValueError(f"neighbors must have mode='distance'; got mode={neighbors.mode!r}.")
 
 
-def _is_resolution(value):
-    return (isinstance(value, str) and value == "auto") or (is_number(value) and 0 < value < np.inf)
-
-
+_OR_NONE = Constraint(
+    "an integer of at least 1 (or None)", lambda value: value is None or (is_integer(value) and value >= 1)
+)
 CONSTRAINTS: Constraints = {
     "n_neighbors": integer(2, remark=" (it counts the row itself)"),
-    "n_components": Constraint(
-        "an integer of at least 1 (or None)", lambda value: value is None or (is_integer(value) and value >= 1)
-    ),
+    "n_components": _OR_NONE,
     "min_cluster_size": integer(1),
     "n_iterations": Constraint(
         "a positive integer, or -1 to repeat until nothing improves", lambda value: is_integer(value) and value != 0
     ),
-    "resolution": Constraint("'auto' or a positive number", _is_resolution),
-    "n_clusters": Constraint(
-        "an integer of at least 1 (or None)", lambda value: value is None or (is_integer(value) and value >= 1)
+    "resolution": Constraint(
+        "'auto' or a positive number",
+        lambda value: value == "auto" if isinstance(value, str) else is_number(value) and 0 < value < np.inf,
     ),
+    "n_clusters": _OR_NONE,
     "min_support": number("a number from 0 to 1", lambda value: 0 <= value <= 1),
     "max_connectivity": number("a number above 0", lambda value: value > 0),
     "max_correlation": number("a number from -1 to 1", lambda value: -1 <= value <= 1),
@@ -97,4 +94,3 @@ CONSTRAINTS: Constraints = {
     ),
     "neighbors": Checked(lambda _, value: _check_neighbors(value)),
 }  # fmt: skip
-"""Constraints on the parameters of GraphClusterer."""

@@ -11,11 +11,7 @@ _MOST_STARTING = 5000  # rows that k-means starts from
 
 
 def cluster_means(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the mean row of each cluster.
-
-    rows : `(n_rows, n_columns)`.
-    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
-    returns : ndarray of shape (n_clusters, n_columns). Means, in the order of the labels.
+    """Return the mean row of each cluster, `(n_clusters, n_columns)`; labels are from 0 without gaps.
 
     >>> cluster_means(np.array([[0.0, 2.0], [2.0, 2.0], [5.0, 5.0]]), np.array([0, 0, 1])).tolist()
     [[1.0, 2.0], [5.0, 5.0]]
@@ -44,10 +40,7 @@ def without_gaps(labels: np.ndarray) -> np.ndarray:
 def refine(rows: np.ndarray, labels: np.ndarray, n_steps: int = _MOST_STEPS) -> np.ndarray:
     """Move every row to the nearest cluster mean until nothing moves (Lloyd 1982), or for `n_steps` steps.
 
-    rows : `(n_rows, n_columns)`.
-    labels : Labels `(n_rows,)`, numbered from 0 without gaps.
-    returns : ndarray of int, shape (n_rows,). Labels numbered from 0 without gaps. Clusters that lose all their rows
-        are dropped.
+    Labels are from 0 without gaps; clusters that lose all their rows are dropped.
 
     >>> refine(np.array([[0.0], [1.0], [8.0], [9.0]]), np.array([0, 1, 1, 1])).tolist()
     [0, 0, 1, 1]
@@ -65,8 +58,6 @@ def two_halves(rows: np.ndarray) -> np.ndarray | None:
 
     It starts from the two sides of the mean along the first principal component and not from random rows, so that
     similar data are divided in the same way, also where several divisions explain nearly the same variance.
-
-    rows : `(n_rows, n_columns)`.
 
     >>> second = two_halves(np.array([[0.0], [1.0], [8.0], [9.0]]))
     >>> (second == second[-1]).tolist()

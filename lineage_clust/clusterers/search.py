@@ -46,11 +46,7 @@ class _Division(NamedTuple):
 
 
 def finest_groups(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the groups from which clusters are merged: refined communities, at most 60.
-
-    rows : `(n_rows, n_columns)`.
-    labels : `(n_rows,)` communities at a high resolution.
-    """
+    """Return the groups from which clusters are merged, at most 60: refined communities (`labels`) of a high resolution."""
     groups = refine(rows, labels, 5)
     if groups.max() >= _MOST_LEAVES:
         joined = AgglomerativeClustering(_MOST_LEAVES).fit(cluster_means(rows, groups)).labels_
@@ -61,10 +57,7 @@ def finest_groups(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def merging_path(material: Material, labels: np.ndarray, bounds: Bounds) -> dict[int, np.ndarray]:
     """Return partitions by number of clusters, obtained by repeatedly merging the two least distinct clusters.
 
-    After every merge, rows move to the nearest mean. Support is computed only once every pair is distinct by
-    connectivity and correlation.
-
-    labels : Labels `(n_rows,)` of the finest partition.
+    After every merge, rows move to the nearest mean. `labels` are those of the finest partition.
     """
     path = {}
     while labels.max() > 0:
@@ -89,8 +82,6 @@ def finest_distinct(material: Material, finest: np.ndarray, bounds: Bounds) -> F
     A graph of few rows cannot tell whether two groups are distinct. If one of the clear groups would be divided into two of
     more than one row as a continuum is, the parts of the continuum are used if they explain as much more as a division has
     to, where each cluster more counts as much as well. Without draws, it is not known whether this division is noise.
-
-    finest : Labels `(n_rows,)` of the initial partition, numbered from 0 without gaps.
     """
     path = merging_path(material, finest, bounds)
     for n_clusters in sorted(path, reverse=True)[:-1]:
@@ -180,12 +171,12 @@ def _best_alternative(
     for number in np.argsort(-scores, kind="stable").tolist():
         if scores[number] < least:
             break
-        one, is_moved = others[number], number == 0
-        if (
-            one.max() == labels.max()
-            if is_moved
-            else 0 < one.max() <= labels.max() and _is_final(material, one, bounds)
-        ):
+        one = others[number]
+        if number == 0:
+            suits = one.max() == labels.max()
+        else:
+            suits = 0 < one.max() <= labels.max() and _is_final(material, one, bounds)
+        if suits:
             return one
     return None
 
@@ -216,9 +207,7 @@ def _found(
         support[: len(partitions)] = np.nan  # that of the division is known, from halves of the rows
     n_found = int(best.max()) + 1
     n_divided = max(n_found - selected, 0)
-    curve = StabilityCurve(
-        numbers, support, connectivity, correlation, n_found, bounds, explained, n_divided, within
-    )  # fmt: skip
+    curve = StabilityCurve(numbers, support, connectivity, correlation, n_found, bounds, explained, n_divided, within)
     return Found(best, curve, partitions if nested else [])
 
 
@@ -267,10 +256,8 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
 
     Such rows move to the cluster with whose mean they correlate most. Those that correlate negatively with all means
     become a new cluster if independent halves of the data agree that they differ from the other rows of their cluster, or
-    if at least one of them does so beyond its noise.
-
-    labels : `(n_rows,)` labels numbered from 0 without gaps.
-    divide : If False, rows only move, and the number of clusters stays: a move that would empty a cluster is not made.
+    if at least one of them does so beyond its noise. Unless `divide`, rows only move, and the number of clusters stays: a
+    move that would empty a cluster is not made.
     """
     for _ in range(_MOST_MOVES):
         means = cluster_means(material.curves, labels)
@@ -284,17 +271,13 @@ def without_contradictions(material: Material, labels: np.ndarray, bounds: Bound
             opposite = (labels == cluster) & against & ~elsewhere
             tried = np.where(opposite, labels.max() + 1, labels)
             supported = not support_of_two(material, tried, cluster, tried.max()) < bounds.support
-            if supported or _surest(material, tried, opposite) >= _CERTAIN:
+            means = cluster_means(material.rows, tried)
+            if supported or confidence(material.rows, material.draws, means, tried)[opposite].max() >= _CERTAIN:
                 split = np.where(opposite, split.max() + 1, split)
         if np.array_equal(split, labels):
             break
         labels = without_gaps(split)
     return labels
-
-
-def _surest(material: Material, labels: np.ndarray, chosen: np.ndarray) -> float:
-    """Return the largest confidence of some rows, from draws."""
-    return confidence(material.rows, material.draws, cluster_means(material.rows, labels), labels)[chosen].max()
 
 
 def n_clusters_of(material: Material, finest: np.ndarray, n_clusters: int, bounds: Bounds) -> np.ndarray:

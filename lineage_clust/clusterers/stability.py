@@ -14,23 +14,21 @@ from .refinement import scores
 class StabilityCurve:
     """How distinct the clusters of partitions are and what divisions explain, as a function of the number of clusters.
 
-    The measures of groups are those of the least distinct pair of clusters, and those of a continuum are of the two clusters
-    into which the last division divides one.
+    Arrays are `(n_partitions,)`. The measures of groups are those of the least distinct pair of clusters, and those of a
+    continuum are of the two clusters into which the last division divides one.
 
-    n_clusters : ndarray of shape (n_partitions,). Number of clusters of each partition, starting at 1.
-    support : ndarray of shape (n_partitions,). Agreement beyond chance between independent halves of the data. Without
-        draws, NaN for clear groups and that of halves of the rows for divisions, also for the one that is not made.
-    connectivity : ndarray of shape (n_partitions,). Weight of the edges between two clusters divided by its expectation;
-        NaN for a continuum and for overlapping groups, for which it is not used.
-    correlation : ndarray of shape (n_partitions,). Correlation between the means of two clusters.
-    chosen : int. Selected number of clusters.
-    bounds : Bounds. Thresholds that the partition had to satisfy.
-    explained : ndarray of shape (n_partitions,), default=None. Share of the squared deviations of all curves that the
-        division explains; NaN for clear and overlapping groups, except for the division that is not made.
-    n_divided : int, default=0. Number of selected clusters that were split off afterwards, because their genes
-        contradict the mean of the cluster they were in.
-    within : ndarray of shape (n_partitions,), default=None. Share of the squared deviations in the divided cluster that the
-        division explains; like `explained`.
+    n_clusters : Number of clusters of each partition, starting at 1.
+    support : Agreement beyond chance between independent halves of the data. Without draws, NaN for clear groups and that of
+        halves of the rows for divisions, also for the one that is not made.
+    connectivity : Weight of the edges between two clusters divided by its expectation; NaN for a continuum and for
+        overlapping groups, for which it is not used.
+    correlation : Correlation between the means of two clusters.
+    chosen, bounds : Selected number of clusters, and thresholds that the partition had to satisfy.
+    explained : Share of the squared deviations of all curves that the division explains; NaN for clear and overlapping
+        groups, except for the division that is not made.
+    n_divided : Number of selected clusters that were split off afterwards, because their genes contradict the mean of the
+        cluster they were in.
+    within : Share of the squared deviations in the divided cluster that the division explains; like `explained`.
     """
 
     n_clusters: np.ndarray
@@ -99,34 +97,28 @@ class StabilityCurve:
         larger = np.flatnonzero(self.n_clusters > selected)
         if len(larger) == 0:
             return f"No cluster can be divided: each has a single gene, or genes with identical trends.{self._division}"
-        after, reasons = larger[0], []
-        bounds = self.bounds
-        if self.support[after] < bounds.support:
-            reasons.append(
-                f"support would be {_digits(self.support[after], bounds.support)} (at least {bounds.support:g})"
-            )
-        if self.connectivity[after] > bounds.connectivity:
-            value = _digits(self.connectivity[after], bounds.connectivity)
-            reasons.append(f"connectivity would be {value} (at most {bounds.connectivity:g})")
-        if self.correlation[after] > bounds.correlation:
-            value = _digits(self.correlation[after], bounds.correlation)
-            reasons.append(f"correlation of means would be {value} (at most {bounds.correlation:g})")
-        if self.explained[after] < bounds.explained:
-            value, bound = 100 * self.explained[after], 100 * bounds.explained
-            reasons.append(
-                f"the share of the variance explained by the division would be {_digits(value, bound, '3g')} % "
-                f"(at least {bound:g} %)"
-            )
-        elif self.lacks_direction:
-            value, bound = 100 * self.within[after], 100 * bounds.within
-            reasons.append(
-                f"the variance explained within the divided cluster would be {_digits(value, bound, '3g')} % "
-                f"(at least {bound:g} %)"
-            )
-        text = ", ".join([reasons[0], *(reason.replace(" would be", "") for reason in reasons[1:])]) if reasons else ""
+        after, bounds = larger[0], self.bounds
+        of_variance, within = (
+            self.explained[after] < bounds.explained,
+            "the variance explained within the divided cluster",
+        )
+        texts = []
+        for what, name, side, fails in (
+            ("support", "support", "least", self.support[after] < bounds.support),
+            ("connectivity", "connectivity", "most", self.connectivity[after] > bounds.connectivity),
+            ("correlation of means", "correlation", "most", self.correlation[after] > bounds.correlation),
+            ("the share of the variance explained by the division", "explained", "least", of_variance),
+            (within, "within", "least", self.lacks_direction and not of_variance),
+        ):
+            if fails:
+                value, bound, unit, precision = getattr(self, name)[after], getattr(bounds, name), "", "2f"
+                if name in ("explained", "within"):
+                    value, bound, unit, precision = 100 * value, 100 * bound, " %", "3g"
+                verb = "" if texts else " would be"
+                texts.append(f"{what}{verb} {_digits(value, bound, precision)}{unit} (at {side} {bound:g}{unit})")
         found = "There is 1 cluster" if selected == 1 else f"{selected} clusters are distinct"
         start = f"{found}; with" if self.n_divided else "With"
-        return f"{start} {self.n_clusters[after]} clusters, {text}.{self._division}"
+        return f"{start} {self.n_clusters[after]} clusters, {', '.join(texts)}.{self._division}"
 
     @property
     def _division(self) -> str:
@@ -136,10 +128,10 @@ class StabilityCurve:
         return f" Genes that contradict the mean of their cluster form {self.n_divided} more."
 
 
-def _digits(value: float, bound: float, precision: str = "2f") -> str:
+def _digits(value: float, bound: float, precision: str) -> str:
     """Return a value with at least this precision, and as many digits more as tell it from its bound.
 
-    >>> _digits(0.9312, 0.9), _digits(0.9002, 0.9), _digits(1.4997, 1.5, "3g")
+    >>> _digits(0.9312, 0.9, "2f"), _digits(0.9002, 0.9, "2f"), _digits(1.4997, 1.5, "3g")
     ('0.93', '0.9002', '1.4997')
     """
     for more in range(9):
@@ -150,13 +142,7 @@ def _digits(value: float, bound: float, precision: str = "2f") -> str:
 
 
 def confidence(rows: np.ndarray, draws: np.ndarray, means: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the fraction of draws in which each row is nearest to the mean of its own cluster, `(n_rows,)`.
-
-    rows : `(n_rows, n_columns)`.
-    draws : `(n_draws, n_rows, n_columns)`; each draw is used together with its reflection at the rows.
-    means : `(n_clusters, n_columns)`.
-    labels : `(n_rows,)`.
-    """
+    """Return the fraction of draws, and of their reflections at the rows, in which each row is nearest to its own mean."""
     stays = np.zeros(len(rows))
     for draw in draws:
         for half in (draw, 2 * rows - draw):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..utils.constraints import is_number
 from .distinctness import Bounds, Material, least_distinct, support_of_two
-from .refinement import cluster_means, scores, without_gaps
+from .refinement import cluster_means, scores, two_halves, without_gaps
 
 _CLEAREST = 20.0  # upper bound of heights
 
@@ -17,13 +17,13 @@ _CLEAREST = 20.0  # upper bound of heights
 class ClusterTree:
     """A hierarchy of clusters: every finer partition divides clusters of the coarser one.
 
-    leaves : ndarray of int, shape (n_rows,). Leaf of each row. Leaves are the finest groups.
-    linkage : ndarray of shape (n_leaves - 1, 4). As returned by `scipy.cluster.hierarchy.linkage`: the two merged
-        nodes, the height and the number of leaves. The height measures how distinct the two nodes are: at least 1 for
-        merges at and above the selected partition, less than 1 below it.
-    support : ndarray of shape (n_leaves - 1,). For each row of `linkage`, the agreement beyond chance between
-        independent halves of the data on the node that each row belongs to; NaN without draws.
-    n_clusters : int. Number of clusters of the selected partition.
+    leaves : `(n_rows,)` leaf of each row. Leaves are the finest groups.
+    linkage : `(n_leaves - 1, 4)` as returned by `scipy.cluster.hierarchy.linkage`: the two merged nodes, the height and
+        the number of leaves. The height measures how distinct the two nodes are: at least 1 for merges at and above the
+        selected partition, less than 1 below it.
+    support : `(n_leaves - 1,)` agreement beyond chance between independent halves of the data on the node that each row
+        belongs to; NaN without draws.
+    n_clusters : Number of clusters of the selected partition.
 
     >>> tree = ClusterTree(np.array([0, 1, 2]), np.array([[1, 2, 0.5, 2], [0, 3, 2.0, 3]]), np.array([0.4, 1.0]), 2)
     >>> tree.cut(n_clusters=2).tolist(), tree.cut(min_support=0.3).tolist()
@@ -70,11 +70,9 @@ class ClusterTree:
         return found
 
     def cut(self, n_clusters: int | None = None, min_support: float | None = None) -> np.ndarray:
-        """Return the labels `(n_rows,)` of another partition of the hierarchy, from 0 without gaps.
+        """Return the labels `(n_rows,)` of another partition, from 0 without gaps; a ValueError is raised if there is none.
 
-        n_clusters : Number of clusters, from 1 to `n_leaves`.
-        min_support : Nodes are divided as far down as there is a division with at least this support.
-        raises ValueError : If not exactly one of both is given, or it is out of range.
+        With `min_support`, nodes are divided as far down as there is a division with at least this support.
         """
         if (n_clusters is None) == (min_support is None):
             raise ValueError("Pass one of n_clusters and min_support.")
@@ -96,12 +94,10 @@ class ClusterTree:
 
     def _divided(self, passes: np.ndarray) -> np.ndarray:
         """Return which nodes are divided: those that pass, and all above them."""
-        divided = passes.copy()
+        divided = np.append(np.zeros(self.n_leaves, dtype=bool), passes)
         for row, children in enumerate(self.linkage[:, :2].astype(int)):
-            for child in children:
-                if child >= self.n_leaves:
-                    divided[row] |= divided[child - self.n_leaves]
-        return divided
+            divided[self.n_leaves + row] |= divided[children].any()
+        return divided[self.n_leaves :]
 
     def _top(self, divided: np.ndarray) -> np.ndarray:
         """Return, for each leaf, the node below the last division above it."""
@@ -117,13 +113,9 @@ def build_tree(
 ) -> ClusterTree:
     """Return the hierarchy around a partition: its clusters are split below it and merged above it.
 
-    The two least distinct clusters are merged, above the partition first those that are in one cluster of the finest
-    coarser partition.
-
-    labels : Labels `(n_rows,)` of the partition, numbered from 0 without gaps.
-    finest : Labels `(n_rows,)` of finer groups. Each group becomes a leaf of the cluster that contains most of its
-        rows.
-    coarser : Partitions `(n_rows,)` that led to this one by division, the coarsest first; may be empty.
+    The two least distinct clusters are merged, above the partition first those that are in one cluster of the finest of
+    the `coarser` partitions that led to this one by division. Each group of `finest` becomes a leaf of the cluster that
+    contains most of its rows.
     """
     leaves = _leaves_within(material.rows, labels, finest)
     cluster_of = labels[np.unique(leaves, return_index=True)[1]]
@@ -191,3 +183,56 @@ def _in_order(merges: list[tuple[int, int, float, float]], leaves: np.ndarray, n
         n_below[n_leaves + row] = n_below[pair[0]] + n_below[pair[1]]
         linkage[row] = (*pair, height, n_below[n_leaves + row])
     return ClusterTree(leaves, linkage, np.array([merges[index][3] for index in order]), n_clusters)
+
+
+def with_leaves(tree: ClusterTree, rows: np.ndarray, n_leaves: int) -> ClusterTree:
+    """Return the hierarchy of some rows with more leaves; a ValueError is raised if there are fewer distinct rows.
+
+    The leaf with the largest sum of squares is split in two by k-means until there are enough. A tree with fewer leaves
+    is therefore the upper part of one with more. The support of the new splits is not evaluated (NaN), and their heights are
+    below all others.
+
+    >>> tree = ClusterTree(np.zeros(3, dtype=int), np.zeros((0, 4)), np.zeros(0), 1)
+    >>> with_leaves(tree, np.array([[0.0], [1.0], [5.0]]), 3).cut(n_clusters=2).tolist()
+    [1, 1, 0]
+    """
+    n_distinct = len(np.unique(rows, axis=0))
+    if n_leaves not in range(1, n_distinct + 1):
+        raise ValueError(
+            f"n_clusters must be an integer from 1 to {n_distinct}, the number of distinct rows; got {n_leaves!r}."
+        )
+    leaves = tree.leaves.copy()
+    within = [_sum_of_squares(rows[leaves == leaf]) for leaf in range(tree.n_leaves)]
+    divided = []
+    while len(within) < n_leaves:
+        widest = int(np.argmax(within))
+        members = np.flatnonzero(leaves == widest)
+        leaves[members[two_halves(rows[members])]] = len(within)
+        within[widest] = _sum_of_squares(rows[leaves == widest])
+        within.append(_sum_of_squares(rows[leaves == len(within)]))
+        divided.append(widest)
+    return _joined(tree, leaves, divided)
+
+
+def _sum_of_squares(rows: np.ndarray) -> float:
+    """Return the sum of squared distances from the mean; -1 for rows that are identical and cannot be divided."""
+    return float(((rows - rows.mean(axis=0)) ** 2).sum()) if (rows != rows[0]).any() else -1.0
+
+
+def _joined(tree: ClusterTree, leaves: np.ndarray, divided: list[int]) -> ClusterTree:
+    """Return the tree in which each new leaf is first merged with the leaf from which it was split off."""
+    n_new = len(divided)
+    n_leaves = tree.n_leaves + n_new
+    node = np.arange(n_leaves)  # node of what is left of each leaf
+    linkage = np.empty((n_leaves - 1, 4))
+    lowest = min(tree.linkage[:, 2].min(initial=1.0), np.nextafter(1.0, 0.0))
+    for row, leaf in enumerate(reversed(divided)):
+        linkage[row, :3] = *sorted((node[leaf], node[n_leaves - 1 - row])), lowest * (row + 1) / (n_new + 1)
+        node[leaf] = n_leaves + row
+    nodes = np.append(node[: tree.n_leaves], n_leaves + n_new + np.arange(len(tree.linkage)))
+    linkage[n_new:, :2] = np.sort(nodes[tree.linkage[:, :2].astype(int)], axis=1)
+    linkage[n_new:, 2] = tree.linkage[:, 2]
+    below = np.ones(2 * n_leaves - 1)
+    for row, children in enumerate(linkage[:, :2].astype(int)):
+        linkage[row, 3] = below[n_leaves + row] = below[children].sum()
+    return ClusterTree(leaves, linkage, np.append(np.full(n_new, np.nan), tree.support), tree.n_clusters)

@@ -9,27 +9,25 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from .neighbors import Neighbors
+
 # umap-learn's MIN_K_DIST_SCALE: a kernel is never narrower than this fraction of the mean distance.
 _NARROWEST = 1e-3
 _NEWTON_STEPS, _CONVERGED = 64, 1e-12
 
 
-def umap_strengths(lists, fitted):
-    r"""Membership strengths of the fuzzy simplicial set.
+# Functions from the lists of query rows, and those of the fitted rows, to strengths in [0, 1] `(n_rows, n_listed)`, 0 for
+# padding; in `fit`, both are the same.
+
+
+def umap_strengths(lists: Neighbors, fitted: Neighbors) -> np.ndarray:
+    r"""Return membership strengths of the fuzzy simplicial set.
 
     ``exp(-(d_ij - rho_i) / sigma_i)`` for ``d_ij > rho_i``, else 1, where ``rho_i`` is the smallest positive distance
     of row i and ``sigma_i`` solves ``sum_j exp(-max(0, d_ij - rho_i) / sigma_i) = log2(k)``, ``k`` being the length of
-    the list and the row itself [1]_ (section 3.1, definition of the fuzzy simplicial set, and algorithm 3). As in the
-    reference implementation ``sigma_i`` is at least 1e-3 of the mean distance in the list.
-
-    lists : Neighbors. Neighbour lists of the query rows.
-    fitted : Neighbors. Neighbour lists of the fitted rows; the same object in `fit`.
-    returns : ndarray of shape (n_rows, n_listed). Strengths in [0, 1]; 0 for padding.
-
-    References
-    ----------
-    .. [1] McInnes, Healy & Melville (2018), UMAP: uniform manifold approximation and projection for dimension
-       reduction, arXiv:1802.03426.
+    the list and the row itself (McInnes, Healy & Melville 2018, arXiv:1802.03426, section 3.1, definition of the fuzzy
+    simplicial set, and algorithm 3). As in the reference implementation ``sigma_i`` is at least 1e-3 of the mean distance
+    in the list.
     """
     distances, counts = lists.distances, lists.listed.sum(axis=1)
     # The mean counts the row itself at distance 0, as the reference implementation does.
@@ -54,18 +52,10 @@ def umap_strengths(lists, fitted):
     return np.exp(-excess * inverse[:, None]) * lists.listed
 
 
-def jaccard_strengths(lists, fitted):
-    """Overlap of neighbourhoods: size of the intersection of two rows' lists over the size of their union.
+def jaccard_strengths(lists: Neighbors, fitted: Neighbors) -> np.ndarray:
+    """Return the size of the intersection of two rows' lists over the size of their union; a row is not in its own list.
 
-    A row is not in its own list. This is the edge weight of PhenoGraph [1]_ (Experimental Procedures).
-
-    lists, fitted : Neighbors. As in `umap_strengths`.
-    returns : ndarray of shape (n_rows, n_listed). Strengths in [0, 1]; 0 where two lists are disjoint, and for padding.
-
-    References
-    ----------
-    .. [1] Levine et al. (2015), Data-driven phenotypic dissection of AML reveals progenitor-like cells that correlate
-       with prognosis, Cell 162, 184-197.
+    This is the edge weight of PhenoGraph (Levine et al. 2015, Cell 162, 184-197, Experimental Procedures).
     """
     n_fitted = len(fitted.indices)
     owners = np.arange(n_fitted)[:, None]
@@ -79,18 +69,11 @@ def jaccard_strengths(lists, fitted):
     return np.where(lists.listed, shared / np.maximum(sizes - shared, 1), 0.0)
 
 
-def gaussian_strengths(lists, fitted):
-    """Self-tuning Gaussian kernel ``exp(-d_ij^2 / (s_i s_j))``, ``s_i`` being the distance to the last row in a list.
+def gaussian_strengths(lists: Neighbors, fitted: Neighbors) -> np.ndarray:
+    """Return the self-tuning kernel ``exp(-d_ij^2 / (s_i s_j))``, ``s_i`` being the distance to the last row in a list.
 
-    Equation 1 of [1]_. A scale of 0 (all neighbours are copies of the row) is replaced by the smallest positive one.
-
-    lists, fitted : Neighbors. As in `umap_strengths`.
-    returns : ndarray of shape (n_rows, n_listed). Strengths in [0, 1]; 0 for padding.
-
-    References
-    ----------
-    .. [1] Zelnik-Manor & Perona (2004), Self-tuning spectral clustering, Advances in Neural Information Processing
-       Systems 17.
+    Equation 1 of Zelnik-Manor & Perona (2004), Self-tuning spectral clustering, Advances in Neural Information Processing
+    Systems 17. A scale of 0 (all neighbours are copies of the row) is replaced by the smallest positive one.
     """
     scales = _last_distance(fitted)
     smallest = np.min(scales, initial=np.inf, where=scales > 0)
@@ -101,51 +84,27 @@ def gaussian_strengths(lists, fitted):
     return np.exp(-(lists.distances / own) * (lists.distances / theirs))
 
 
-def binary_strengths(lists, fitted):
-    """Strength 1 for every row in a list.
-
-    lists, fitted : Neighbors. As in `umap_strengths`.
-    returns : ndarray of shape (n_rows, n_listed). 1 for listed rows, 0 for padding.
-    """
-    return lists.listed.astype(float)
-
-
-def _last_distance(lists):
+def _last_distance(lists: Neighbors) -> np.ndarray:
     return np.max(lists.distances, axis=1, initial=0.0, where=lists.listed)
-
-
-def _either(strengths):
-    """Probability that at least one of two independent edges exists: ``a + b - ab``."""
-    return strengths + strengths.T - strengths.multiply(strengths.T)
-
-
-def _mean(strengths):
-    return (strengths + strengths.T) / 2
-
-
-def _union(strengths):
-    return strengths.maximum(strengths.T)
 
 
 STRENGTHS = {
     "umap": umap_strengths,
     "jaccard": jaccard_strengths,
     "gaussian": gaussian_strengths,
-    "binary": binary_strengths,
+    "binary": lambda lists, fitted: lists.listed.astype(float),
 }
-_SYMMETRISED = {"umap": _either, "jaccard": _mean, "gaussian": _union, "binary": _union}
+_SYMMETRISED = {
+    "umap": lambda one, other: one + other - one.multiply(other),  # at least one of two independent edges exists
+    "jaccard": lambda one, other: (one + other) / 2,
+    "gaussian": lambda one, other: one.maximum(other),
+    "binary": lambda one, other: one.maximum(other),
+}
 
 
-def connectivities(lists, weights="umap"):
-    """Return the weighted graph of nearest neighbours.
+def connectivities(lists: Neighbors, weights: str) -> sparse.csr_matrix:
+    """Return the weighted graph of nearest neighbours, symmetric, with zero diagonal and without explicit zeros.
 
-    lists : Neighbors. Neighbours of each row among the rows, without the row itself.
-    weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap". Directed strengths ``A`` and their
-        symmetrisation: ``A + A' - A * A'`` (umap), the mean of ``A`` and ``A'`` (jaccard), or the larger of the two
-        (gaussian, binary).
-    returns : csr_matrix of shape (n_rows, n_rows). Symmetric, with zero diagonal and without explicit zeros.
-
-    >>> import numpy as np
     >>> from lineage_clust.clusterers.neighbors import nearest_neighbors
     >>> lists = nearest_neighbors(np.array([[0.0], [1.0], [3.0]]), n_listed=1)
     >>> connectivities(lists, "binary").toarray()
@@ -157,7 +116,7 @@ def connectivities(lists, weights="umap"):
     row, place = np.nonzero(lists.listed)
     strengths = STRENGTHS[weights](lists, lists)[row, place]
     directed = sparse.csr_matrix((strengths, (row, lists.indices[row, place])), shape=(n_rows, n_rows))
-    graph = sparse.csr_matrix(_SYMMETRISED[weights](directed))
+    graph = sparse.csr_matrix(_SYMMETRISED[weights](directed, directed.T))
     graph.eliminate_zeros()
     graph.sort_indices()
     return graph
