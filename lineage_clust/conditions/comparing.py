@@ -11,7 +11,7 @@ from sklearn import config_context
 from sklearn.utils import check_random_state
 
 from ..clusterers import GraphClusterer
-from ..contracts.capabilities import fitted_value, lacks_domain, uses_draws
+from ..contracts.capabilities import declared, fitted_value, lacks_domain
 from ..contracts.slots import component_for, with_defaults
 from ..errors import quoted, warn
 from ..lineage.cells.covariates import AUTOMATIC, SIZE_FACTORS
@@ -326,7 +326,7 @@ def group_differences(
         return np.zeros(0, dtype=int), scaled
     rows = np.hstack([scaled, -scaled])
     drawn = scaled_differences(draws)
-    given = {"draws": list(np.concatenate([drawn, -drawn], axis=-1))} if uses_draws(clusterer) else {}
+    given = {"draws": list(np.concatenate([drawn, -drawn], axis=-1))} if declared(clusterer, "uses_draws") else {}
     with config_context(transform_output="default"), few_threads(rows.size):
         clusterer.fit(rows, **given)
         codes, _ = own_labels(clusterer, rows)

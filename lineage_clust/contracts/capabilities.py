@@ -6,16 +6,30 @@ defined only here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from inspect import Parameter, signature
 from typing import Any
 
-import numpy as np
+WILDCARD = "*"  # the key of all other genes or lineages in a mapping of components
+_UNLESS_DECLARED: dict[str, Any] = {
+    "reads": None, "takes_sparse_y": False, "reads_blocks": False, "needs_smoother": None, "minimises_deviance": True,
+    "uses_draws": False,
+}  # fmt: skip
 
 
 def has_method(component: object, name: str) -> bool:
     """Return whether a component has a method."""
     return callable(getattr(component, name, None))
+
+
+def declared(component: object, name: str) -> Any:
+    """Return what the class of a component declares.
+
+    >>> from lineage_clust import PyGAM
+    >>> from sklearn.linear_model import Ridge
+    >>> declared(PyGAM(), "reads"), declared(Ridge(), "reads")
+    ('pseudotime', None)
+    """
+    return getattr(type(component), name, _UNLESS_DECLARED[name])
 
 
 def arguments_needed(component: Any) -> list[str]:
@@ -41,8 +55,8 @@ def fitted_value(component: object, name: str) -> Any:
 
 def lacks_domain(smoother: Any) -> bool:
     """Return whether a smoother has a parameter `domain` that is not set."""
-    declared = smoother.get_params(deep=False) if has_method(smoother, "get_params") else {}
-    return declared.get("domain", ()) is None
+    parameters = smoother.get_params(deep=False) if has_method(smoother, "get_params") else {}
+    return parameters.get("domain", ()) is None
 
 
 def n_times_needed(smoother: object) -> int:
@@ -53,45 +67,9 @@ def n_times_needed(smoother: object) -> int:
 # ---- models
 
 
-def reads_of(model: object) -> str | None:
-    """Return what a model reads, "design" or "pseudotime"; `None` for a regressor without this declaration.
-
-    >>> from lineage_clust import PyGAM
-    >>> from sklearn.linear_model import Ridge
-    >>> reads_of(PyGAM()), reads_of(Ridge())
-    ('pseudotime', None)
-    """
-    return getattr(type(model), "reads", None)
-
-
-def takes_sparse_expression(model: object) -> bool:
-    """Return whether `y` of a model may be a CSR or CSC matrix."""
-    return bool(getattr(type(model), "takes_sparse_y", False))
-
-
-def reads_blocks(model: object) -> bool:
-    """Return whether `y` of a model may be expression that is read from a file in blocks."""
-    return bool(getattr(type(model), "reads_blocks", False))
-
-
-def needed_smoother(model: object) -> str | None:
-    """Return the name of the smoother that a model requires, if it declares one."""
-    return getattr(type(model), "needs_smoother", None)
-
-
-def minimises_deviance(model: object) -> bool:
-    """Return whether the trends of a model explain at least as much as a constant, unless the fit failed."""
-    return bool(getattr(type(model), "minimises_deviance", True))
-
-
 def has_test(model: object) -> bool:
     """Return whether a fitted model tests its trends, even if no gene could be tested."""
     return bool(getattr(type(model), "has_test", fitted_value(model, "pvalue_") is not None))
-
-
-def has_posterior(model: object) -> bool:
-    """Return whether a fitted model provides posterior samples."""
-    return has_method(model, "sample")
 
 
 def family_of(model: object) -> tuple[str | None, str | None]:
@@ -107,17 +85,7 @@ def family_of(model: object) -> tuple[str | None, str | None]:
     return (family if isinstance(family, str) else None), (link or None)
 
 
-def has_default_backend(model: object) -> bool:
-    """Return whether a model has a parameter `backend` with joblib's default."""
-    return getattr(model, "backend", None) == "loky"
-
-
 # ---- clusterers
-
-
-def uses_draws(clusterer: object) -> bool:
-    """Return whether a clusterer declares that it uses draws of the trends."""
-    return bool(getattr(type(clusterer), "uses_draws", False))
 
 
 def needs_draws(clusterer: object, default: bool = False) -> bool:
@@ -128,18 +96,3 @@ def needs_draws(clusterer: object, default: bool = False) -> bool:
 def confidence_can_wait(clusterer: object) -> bool:
     """Return whether draws affect only the confidence, which the clusterer can compute later."""
     return has_method(clusterer, "confidence") and not needs_draws(clusterer, default=True)
-
-
-def votes(clusterer: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the label of each row and its share of the votes, or `None` if a clusterer has no votes."""
-    return clusterer._vote(rows) if hasattr(clusterer, "_vote") else None
-
-
-# ---- components by gene or lineage
-
-WILDCARD = "*"  # the key of all other genes or lineages
-
-
-def is_mapping(component: object) -> bool:
-    """Return whether a component is given by gene or lineage, as a mapping."""
-    return isinstance(component, Mapping)

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from ..errors import quoted
-from .capabilities import arguments_needed, has_method, reads_of, uses_draws
+from .capabilities import arguments_needed, declared, has_method
 
 _NEEDS = {"smoother": ("fit", "transform"), "model": ("fit", "predict"), "clusterer": ("fit",)}
 _PASSED = "sample_weight", "penalty", "offset", "groups", "smoother", "draws"  # arguments of fit besides X and y
@@ -68,10 +68,10 @@ def with_defaults(component: Any, **values: Any) -> Any:
 
 def _check_declarations(slot: str, component: object) -> None:
     """Raise an error if a class declares features that it does not implement."""
-    name, reads = type(component).__name__, reads_of(component)
+    name, reads = type(component).__name__, declared(component, "reads")
     if slot == "model" and reads not in (None, "design", "pseudotime"):
         raise ValueError(f"reads of a model must be 'design' or 'pseudotime'; {name} declares {reads!r}.")
-    if slot == "clusterer" and uses_draws(component) and not has_fit_parameter(component, "draws"):
+    if slot == "clusterer" and declared(component, "uses_draws") and not has_fit_parameter(component, "draws"):
         raise TypeError(
             f"{name} declares uses_draws, but its fit has no argument draws. Add it, or set uses_draws=False."
         )

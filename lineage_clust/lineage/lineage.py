@@ -132,9 +132,8 @@ class Reader:
     @classmethod
     def of(cls, settings: object) -> Self:
         """Return a reader with the settings that are attributes of an object."""
-        return cls(
-            **{field.name: getattr(settings, field.name) for field in fields(cls) if field.name != "draw_ranges"}
-        )
+        names = (field.name for field in fields(cls) if field.name != "draw_ranges")
+        return cls(**{name: getattr(settings, name) for name in names})
 
     def read(
         self,
@@ -202,9 +201,9 @@ class Reader:
             else f"layer {self.layer!r}",
         )  # fmt: skip
         read = columns_of(adata, genes, self.use_raw, self.gene_symbols)
-        columns, keys = None, []
-        if terms is not None and to_fit:
-            columns, keys = design_columns(terms.iloc[cells], weights[cells])
+        columns, keys = (
+            design_columns(terms.iloc[cells], weights[cells]) if terms is not None and to_fit else (None, [])
+        )
         if columns is not None:
             check_identified(pseudotime[cells], weights[cells], columns, keys)
         if offset_values is not None:
@@ -231,10 +230,9 @@ class Reader:
 
     def with_symbols(self, ids: Mapping[str, str] | None) -> Self:
         """Return the reader to use after a fit that assigned gene names; `ids` maps names to entries of `var_names`."""
-        column = self.gene_symbols
-        if ids is None or not isinstance(column, str):
+        if ids is None or not isinstance(self.gene_symbols, str):
             return self
-        return replace(self, gene_symbols=FittedSymbols(column, dict(ids)))
+        return replace(self, gene_symbols=FittedSymbols(self.gene_symbols, dict(ids)))
 
 
 def _report_left_out(

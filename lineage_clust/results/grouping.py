@@ -12,7 +12,8 @@ from sklearn import config_context
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
-from ..contracts.capabilities import confidence_can_wait, fitted_value, has_method, needs_draws, uses_draws, votes
+from ..clusterers.fitted import FittedClusters
+from ..contracts.capabilities import confidence_can_wait, declared, fitted_value, has_method, needs_draws
 from ..errors import warn
 from ..lineage.lineage import Lineage
 from ..trends import drawing
@@ -42,7 +43,7 @@ def draws_for(
     refit: Callable[[Lineage], FittedLineage], trends: Trends, genes: Sequence[str], scale: Any, seed: int,
 ) -> Draws:  # fmt: skip
     """Return scaled draws of trends for a clusterer, from the posterior or halves of the cells; `None` if it needs none."""
-    if len(genes) == 0 or not uses_draws(clusterer):
+    if len(genes) == 0 or not declared(clusterer, "uses_draws"):
         return None
     if drawing.can_draw(fits):  # sampled lazily
         if confidence_can_wait(clusterer):
@@ -85,9 +86,8 @@ def assign(clusterer, scaled: np.ndarray, fitted: np.ndarray, labels: np.ndarray
     """
     if has_method(clusterer, "predict"):
         with config_context(transform_output="default"):
-            voted = votes(clusterer, scaled)
-            if voted is not None:
-                own, confidence = voted
+            if isinstance(clusterer, FittedClusters):
+                own, confidence = clusterer._vote(scaled)
             else:
                 own = one_per_row(f"predict of {type(clusterer).__name__}", clusterer.predict(scaled), len(scaled))
                 confidence = np.full(len(scaled), np.nan)

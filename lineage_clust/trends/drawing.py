@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..contracts.capabilities import has_posterior
+from ..contracts.capabilities import has_method
 from ..errors import LineageClustWarning
 from ..expression.storage.blocks import BlockedExpression
 from ..lineage.lineage import Lineage
@@ -29,14 +29,11 @@ _BLOCK = 2**21  # values of draws in memory at a time for intervals of shapes
 
 def can_draw(fits: Sequence[FittedLineage]) -> bool:
     """Return whether every fitted model has a posterior."""
-    return all(has_posterior(group.model) for fit in fits for group in fit.groups)
+    return all(has_method(group.model, "sample") for fit in fits for group in fit.groups)
 
 
 def posterior_draws(
-    fits: Sequence[FittedLineage],
-    genes: Sequence[str],
-    n_draws: int = MOST_DRAWS,
-    random_state: int = 0,
+    fits: Sequence[FittedLineage], genes: Sequence[str], n_draws: int = MOST_DRAWS, random_state: int = 0
 ) -> Iterator[np.ndarray]:
     """Yield posterior samples of trends, `(n_genes, n_points)`, with lineages concatenated, independent of their order."""
     blocks, first = [], 0
@@ -122,8 +119,7 @@ def shape_uncertainty(fits: Sequence[FittedLineage], genes: Sequence[str]) -> li
 
 def cells_of(lineage: Lineage, kept: np.ndarray) -> Lineage:
     """Return the lineage restricted to some of the cells; `kept` is a mask `(n_obs,)` over all cells of the AnnData."""
-    inside = kept[lineage.cells]
-    whole = lineage.whole
+    inside, whole = kept[lineage.cells], lineage.whole
     return lineage.of_cells(
         inside,
         expression=lineage.expression[np.flatnonzero(inside)],

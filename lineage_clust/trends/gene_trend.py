@@ -248,16 +248,9 @@ class GeneTrend:
         """Return the trend as a table: gene, lineage, pseudotime, trend, lower, upper."""
         group = self._fitted()
         bounds = np.full((len(group.grid), 2), np.nan) if self.conf_int is None else self.conf_int
-        return pd.DataFrame(
-            {
-                "gene": self.gene,
-                "lineage": self.lineage,
-                "pseudotime": group.grid,
-                "trend": group.values[0],
-                "lower": bounds[:, 0],
-                "upper": bounds[:, 1],
-            }
-        )
+        names = {"gene": self.gene, "lineage": self.lineage}
+        ends = {"lower": bounds[:, 0], "upper": bounds[:, 1]}
+        return pd.DataFrame(names | {"pseudotime": group.grid, "trend": group.values[0]} | ends)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot cells (if available), trend and interval; return the Axes."""
@@ -336,6 +329,5 @@ class FailedTrend:
     write = GeneTrend.write
 
     def __repr__(self) -> str:
-        return (
-            f"FailedTrend[gene={self.gene!r}, lineage={self.lineage!r}, stage={self.stage!r}, reason={self.reason!r}]"
-        )
+        known = f"gene={self.gene!r}, lineage={self.lineage!r}"
+        return f"FailedTrend[{known}, stage={self.stage!r}, reason={self.reason!r}]"

@@ -13,16 +13,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from ..contracts.capabilities import (
-    family_of,
-    fitted_value,
-    has_method,
-    has_posterior,
-    is_mapping,
-    lacks_domain,
-    minimises_deviance,
-    n_times_needed,
-)
+from ..contracts.capabilities import declared, family_of, fitted_value, has_method, lacks_domain, n_times_needed
 from ..errors import NoTrendError, counted
 from ..lineage.lineage import Lineage
 from ..models.gam import GAM
@@ -162,8 +153,7 @@ def failed_group(genes, grid, reasons, smoother, model, n_covariates=0, asked=(N
 
 def fixed_basis(fitted, smoother):
     """Return a smoother that keeps the fitted basis, such as its knots, when it is fitted to other cells."""
-    known = not isinstance(fitted, str) and not is_mapping(fitted) and has_method(fitted, "transform")
-    return FrozenEstimator(fitted) if known and is_fitted(fitted) else smoother
+    return FrozenEstimator(fitted) if has_method(fitted, "transform") and is_fitted(fitted) else smoother
 
 
 def _design(smoother, model, times: np.ndarray, n_covariates: int):
@@ -225,7 +215,7 @@ def _table(model, genes: list[str]) -> pd.DataFrame:
     index = pd.Index(genes, name="gene")
     columns = {name: reported(model, key, default, len(genes)) for name, (key, default) in _COLUMNS.items()}
     table = pd.DataFrame(columns, index=index)
-    nothing = explains_nothing(table["deviance_explained"]) & minimises_deviance(model)
+    nothing = explains_nothing(table["deviance_explained"]) & declared(model, "minimises_deviance")
     table["note"] = [
         joined(note, _LESS_THAN_NOTHING) if is_worse else note
         for note, is_worse in zip(table["note"], nothing, strict=True)
@@ -266,7 +256,7 @@ def slope_with_interval(
         if error is not None:
             half = norm.ppf(0.5 + level / 2) * error[:, column]
             return slope, np.column_stack([slope - half, slope + half])
-    if not has_posterior(model):
+    if not has_method(model, "sample"):
         return slope, None
     drawn = draws_of(model, group.design(np.concatenate([before, after])), [column], _N_DRAWS, 0)
     slopes = np.array([per_width @ (values[len(times) :, 0] - values[: len(times), 0]) for values in drawn])

@@ -14,17 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ..contracts.capabilities import (
-    family_of,
-    fitted_value,
-    has_default_backend,
-    has_method,
-    is_mapping,
-    needed_smoother,
-    reads_blocks,
-    reads_of,
-    takes_sparse_expression,
-)
+from ..contracts.capabilities import declared, family_of, fitted_value, has_method
 from ..contracts.slots import component_for, with_defaults
 from ..expression.storage.blocks import BlockedExpression
 from ..lineage.genes.value_checks import COUNT_FAMILIES
@@ -56,9 +46,9 @@ def model_of(component: object) -> Any:
 
 def adapt(model: Any, n_jobs: int | None = None, backend: str = "loky") -> Any:
     """Return a model that fits many genes, which declares what it `reads`; other regressors are wrapped."""
-    if reads_of(model) is None:
+    if declared(model, "reads") is None:
         return RegressorModel(model, n_jobs=n_jobs, backend=backend)
-    if has_default_backend(model):  # unchanged by the user: use the backend of the clusterer
+    if fitted_value(model, "backend") == "loky":  # the default: use the backend of the clusterer
         model = model.set_params(backend=backend)
     return with_defaults(model, n_jobs=n_jobs)
 
@@ -73,7 +63,7 @@ def resolve_pair(smoother: object, model: object, reader: Reader | None = None) 
         _check_pair(smoother, one, Reader() if reader is None else reader)
     if smoother is None and models and all(isinstance(one, Pipeline) for one in models):
         smoother = PASSTHROUGH
-    return smoother_of(smoother), model if is_mapping(model) else models[0]
+    return smoother_of(smoother), model if isinstance(model, Mapping) else models[0]
 
 
 def are_of_counts(model: object) -> bool:
@@ -103,7 +93,7 @@ def smoother_for(model: object, smoother: object) -> object:
 
 
 def _check_pair(smoother: object, model: object, reader: Reader) -> None:
-    name, reads = type(model).__name__, reads_of(model)
+    name, reads = type(model).__name__, declared(model, "reads")
     if isinstance(model, Pipeline) and smoother is not None and smoother != PASSTHROUGH:
         raise ValueError(
             "A Pipeline as model receives pseudotime and computes its own basis; got "
@@ -123,7 +113,7 @@ def _check_pair(smoother: object, model: object, reader: Reader) -> None:
             f"{name} cannot pool fits to draws of pseudotime (a list as time_key). Use GAM(...), or fit one pseudotime, such "
             "as the mean of the draws."
         )
-    needed = needed_smoother(model)
+    needed = declared(model, "needs_smoother")
     if needed and smoother is not None and type(smoother).__name__ != needed:
         got = repr(smoother) if isinstance(smoother, str) else type(smoother).__name__
         raise ValueError(f"{name} needs a {needed}; got {got}. Use GAM(...) with it, or pass smoother={needed}().")
@@ -149,9 +139,9 @@ def fit_model(model: Any, X, Y, weights: np.ndarray, smoother=None, *, penalty=N
 
 def expression_for(model: Any, Y):
     """Return expression `(n_cells, n_genes)` in a form that the model supports: dense, sparse, or read in blocks."""
-    takes_sparse = takes_sparse_expression(model)
+    takes_sparse = declared(model, "takes_sparse_y")
     if isinstance(Y, BlockedExpression):
-        if reads_blocks(model):
+        if declared(model, "reads_blocks"):
             return Y
         if not takes_sparse:
             Y.check_fits_dense()

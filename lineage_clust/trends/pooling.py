@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.utils import gen_batches
 
 from ..expression.storage.blocks import BlockedExpression
 from ..utils.matrices import dense
@@ -33,9 +34,10 @@ def fit_time_draws(
     returns : The model of :func:`lineage_clust.models.gam.pooled.pool`, and the coefficients of :class:`Scatter`.
     """
     models, sizes, scatter = [], [], Scatter(np.isfinite(draws).sum(axis=1))
-    step = _at_a_time(Y)
-    for first in range(0, draws.shape[1], step):
-        some = draws[:, first : first + step].T
+    in_file = isinstance(Y, BlockedExpression) and not Y.in_memory
+    step = max(1, int(Y.memory_budget // (_BYTES_A_CELL * Y.shape[0]))) if in_file else 1  # draws per pass
+    for columns in gen_batches(draws.shape[1], step):
+        some = draws[:, columns].T
         inside = np.isfinite(some)
         weights = np.where(inside, w, 0.0)
         designs = [design_of(np.where(own, times, times[own][0])) for times, own in zip(some, inside, strict=True)]
@@ -46,13 +48,6 @@ def fit_time_draws(
             sizes.append(own.sum() ** 2 / np.sum(own**2))
             scatter.add(design, own)
     return model.pool(models, float(np.mean(sizes))), scatter.coefficients()
-
-
-def _at_a_time(Y: Any) -> int:
-    """Return the number of draws per pass over expression: one if it is in memory."""
-    if not isinstance(Y, BlockedExpression) or Y.in_memory:
-        return 1
-    return max(1, int(Y.memory_budget // (_BYTES_A_CELL * Y.shape[0])))
 
 
 class Scatter:

@@ -63,17 +63,12 @@ def _by_callback(
     lineage: Lineage, n_points: int, callback, filter_cells, prepare_kwargs: dict
 ) -> tuple[list[Lineage], dict[str, str]]:
     callbacks = by_gene(callback, lineage.genes, lineage.name, "callback", complete=False)
-    grid = lineage.grid(n_points)
+    grid, ends = lineage.grid(n_points), (lineage.start, lineage.end)
     alike: dict[bytes, tuple] = {}  # pseudotime and weights, and names and expression of the genes, by digest
     failed: dict[str, str] = {}
     for place, (name, function) in enumerate(zip(lineage.genes, callbacks, strict=True)):
         trend = with_cells(name, lineage, place)
-        keywords = {
-            **prepare_kwargs,
-            "time_range": (lineage.start, lineage.end),
-            "n_points": n_points,
-            "filter_cells": filter_cells,
-        }
+        keywords = prepare_kwargs | {"time_range": ends, "n_points": n_points, "filter_cells": filter_cells}
         try:
             prepare = GeneTrend.prepare if function is None else function
             trend = prepare(trend, gene=name, lineage=lineage.name, **keywords)
@@ -85,7 +80,6 @@ def _by_callback(
         _, _, genes, values = alike.setdefault(blake2b(x.tobytes() + b"|" + w.tobytes()).digest(), (x, w, [], []))
         genes.append(name)
         values.append(y)
-    ends = lineage.start, lineage.end
     return [
         Lineage(lineage.name, x, w, np.column_stack(values), genes, *ends, np.arange(len(x)))
         for x, w, genes, values in alike.values()

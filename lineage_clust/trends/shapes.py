@@ -80,14 +80,10 @@ def first_time(values: np.ndarray, bound: np.ndarray | float, grid: np.ndarray) 
     here = np.where(reached.any(axis=-1), np.argmax(reached, axis=-1), len(grid) - 1)
     last = np.maximum(here - 1, 0)
     before, after = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (last, here))
-    return grid[last] + _part_of_step(before, bound, after) * (grid[here] - grid[last])
-
-
-def _part_of_step(before: np.ndarray, asked: np.ndarray | float, after: np.ndarray) -> np.ndarray:
-    """Return the position of `asked` on the line from `before` to `after`, from 0 to 1; 1 if the line does not rise."""
     step = after - before
     rises = (step > 0) & np.isfinite(step)
-    return np.where(rises, np.clip((asked - before) / np.where(rises, step, 1.0), 0.0, 1.0), 1.0)
+    part = np.where(rises, np.clip((bound - before) / np.where(rises, step, 1.0), 0.0, 1.0), 1.0)
+    return grid[last] + part * (grid[here] - grid[last])
 
 
 def direction(values: np.ndarray) -> np.ndarray:
@@ -150,13 +146,10 @@ def uncertainty(
     expression of the lineage's cells at each pseudotime) over the range of `grid`. The estimate from
     :func:`lineage_clust.trends.shapes.shapes` is always inside its interval, and no interval leaves the grid.
 
-    values : `(n_genes, n_points)` trends.
-    draws : `(n_draws, n_genes, n_points)`, or an iterable of arrays like `values`: posterior samples of the trends.
-    grid : `(n_points,)` pseudotime.
-    level : Nominal coverage probability.
+    values, draws : `(n_genes, n_points)` trends, and posterior samples of them, an array or an iterable.
     n_values : Number of values of the draws of all genes, if these are some of them.
-    returns : DataFrame. Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude;
-        `direction_confidence`. NaN for trends whose draws are not finite.
+    returns : Columns `peak_lower`, `peak_upper`, and the same of onset, half_max and amplitude; `direction_confidence`. NaN
+        for trends whose draws are not finite.
 
     With `a = 1 - level`, both tails of an interval have probability `a / 2`, unless stated below.
 

@@ -196,9 +196,8 @@ class Trends:
         return slopes
 
     def _where_it_moves_most(self, time: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        parts = [
-            (self.values[:, columns], self.grid[columns]) for columns in columns_of_each(self.grid_lineage).values()
-        ]
+        every = columns_of_each(self.grid_lineage).values()
+        parts = [(self.values[:, columns], self.grid[columns]) for columns in every]
         most = np.argmax([np.ptp(values, axis=1) for values, _ in parts], axis=0)
         return np.array([time(*part) for part in parts])[most, np.arange(len(self.genes))]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
 
 _CLOSED = (
     "The file of the expression was closed. Keep it open until the fit has finished; reopen it with "
@@ -39,9 +40,7 @@ def in_dask(matrix: object) -> bool:
 
 def is_sparse(matrix: object) -> bool:
     """Return whether a stored matrix is sparse."""
-    if _in_sparse_file(matrix) or sparse.issparse(matrix):
-        return True
-    return sparse.issparse(getattr(matrix, "_meta", None))
+    return _in_sparse_file(matrix) or sparse.issparse(matrix) or sparse.issparse(getattr(matrix, "_meta", None))
 
 
 def nbytes(matrix: Any) -> int:
@@ -105,11 +104,8 @@ def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
     tall, wide = getattr(matrix, "chunks", None) or (1, n_genes)
     height = max(n_values // max(n_genes, 1) // tall, 1) * tall
     width = n_genes if height * n_genes <= n_values else max(n_values // height // wide, 1) * wide
-    for first in range(0, n_cells, height):
-        rows = slice(first, min(first + height, n_cells))
-        for start in range(0, n_genes, width):
-            columns = slice(start, min(start + width, n_genes))
-            yield Part(rows, columns, _Load(matrix, partial(matrix.__getitem__, (rows, columns))))
+    for rows, columns in product(gen_batches(n_cells, height), list(gen_batches(n_genes, width))):
+        yield Part(rows, columns, _Load(matrix, partial(matrix.__getitem__, (rows, columns))))
 
 
 def _dask_parts(matrix) -> Iterator[Part]:

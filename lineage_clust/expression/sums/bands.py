@@ -101,10 +101,9 @@ def make_bands(matrix, n_banded: int) -> Bands:
     if np.all(np.diff(banded.indptr) == width):  # rows without gaps, as for splines
         return Bands(starts, np.asarray(banded.data, dtype=np.float64).reshape(n_cells, width), rest, n_banded)
     values = np.zeros((n_cells, width))
-    for first in range(0, n_cells, _ROWS):
-        last = min(first + _ROWS, n_cells)
-        inside = slice(banded.indptr[first], banded.indptr[last])
-        rows = np.repeat(np.arange(first, last), np.diff(banded.indptr[first : last + 1]))
+    for some in gen_batches(n_cells, _ROWS):
+        inside = slice(banded.indptr[some.start], banded.indptr[some.stop])
+        rows = np.repeat(np.arange(some.start, some.stop), np.diff(banded.indptr[some.start : some.stop + 1]))
         values[rows, banded.indices[inside] - starts[rows]] = banded.data[inside]
     return Bands(starts, values, rest, n_banded)
 

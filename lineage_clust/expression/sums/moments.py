@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse, stats
+from sklearn.utils import gen_batches
 
 from ...errors import quoted, warn
 from ..storage.blocks import BlockedExpression
@@ -26,11 +27,8 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
     if isinstance(Y, BlockedExpression):
         yield from Y.blocks()
         return
-    n_cells, n_genes = Y.shape
-    step = max(1, _BLOCK_VALUES // max(n_cells, 1))
-    for first in range(0, n_genes, step):
-        columns = slice(first, min(first + step, n_genes))
-        yield slice(0, n_cells), columns, np.asarray(Y[:, columns], dtype=np.float64)
+    for columns in gen_batches(Y.shape[1], max(1, _BLOCK_VALUES // max(Y.shape[0], 1))):
+        yield slice(0, Y.shape[0]), columns, np.asarray(Y[:, columns], dtype=np.float64)
 
 
 def weighted_products(
@@ -67,7 +65,7 @@ def correlator(
     centred = weights - weights.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
     if np.any(length == 0):
-        constant = quoted([name for name, one in zip(names, length, strict=True) if one == 0])
+        constant = quoted(name for name, one in zip(names, length, strict=True) if one == 0)
         warn(
             f"The fate probabilities of {constant} are constant over all cells, so that correlations with them are undefined."
         )
@@ -91,10 +89,7 @@ def ranks(matrix) -> np.ndarray | sparse.csc_array:
     for first, last in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
         values = matrix.data[first:last].astype(float)
         n_zeros = matrix.shape[0] - np.count_nonzero(values)
-        below = int(np.sum(values < 0))
-        of_zero = below + (n_zeros + 1) / 2 if n_zeros else 0.0
-        own = stats.rankdata(values)
-        stored_zeros = int(np.sum(values == 0))
-        own = own + np.where(values > 0, n_zeros - stored_zeros, 0)
+        of_zero = np.sum(values < 0) + (n_zeros + 1) / 2 if n_zeros else 0.0
+        own = stats.rankdata(values) + np.where(values > 0, n_zeros - np.sum(values == 0), 0)
         ranks[first:last] = np.where(values == 0, 0.0, own - of_zero)
     return sparse.csc_array((ranks, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
 
 from ...utils.matrices import dense, summed
 from ..passes import Fit, SumRequest, run_fits
@@ -252,8 +253,7 @@ def _pieces(block) -> list[slice]:
     n_cells, n_genes = block.shape
     if sparse.issparse(block):
         return [slice(*ends) for ends in cuts(block.indptr, _VALUES)] or [slice(0, 0)]
-    step = max(1, _VALUES // max(n_genes, 1))
-    return [slice(first, min(first + step, n_cells)) for first in range(0, n_cells, step)] or [slice(0, 0)]
+    return list(gen_batches(n_cells, max(1, _VALUES // max(n_genes, 1)))) or [slice(0, 0)]
 
 
 @np.errstate(invalid="ignore", over="ignore")  # set here because the error state is thread-local

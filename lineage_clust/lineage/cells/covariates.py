@@ -79,13 +79,8 @@ def design_columns(terms: pd.DataFrame, weights: np.ndarray) -> tuple[np.ndarray
 def check_identified(times: np.ndarray, weights: np.ndarray, columns: np.ndarray, keys: Sequence[str]) -> None:
     """Raise a ValueError that names the covariate if its effect is not identifiable.
 
-    There must be ten cells per column, no covariate may be a linear function of the others, and its variation between cells
-    of the same pseudotime must correspond to at least ten cells.
-
-    times, weights : `(n_cells,)`, weights positive.
-    columns : `(n_cells, n_columns)` from :func:`lineage_clust.lineage.cells.covariates.design_columns`; no column is
-        constant.
-    keys : The covariate of each column.
+    There must be ten cells per column of :func:`design_columns`, none of which is constant, no covariate may be a linear
+    function of the others, and its variation between cells of the same pseudotime must correspond to at least ten cells.
 
     The time trend is an arbitrary smooth curve, so that the effect of a covariate is identified only by differences
     between cells of similar pseudotime. This variation is measured by the differences between successive cells in time,
@@ -176,7 +171,16 @@ def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
     if offset is None:
         return None
     if isinstance(offset, str):
-        return log_totals(matrix) if offset == SIZE_FACTORS else _from_obs(adata, offset)
+        if offset == SIZE_FACTORS:
+            return log_totals(matrix)
+        column = column_of(adata, offset, "offset", " Pass an obs key, 'size_factors', an array, or None for none.")
+        numbers = numbers_in(column, booleans=True)
+        if numbers is None:
+            raise TypeError(
+                f"The offset adata.obs[{offset!r}] must be numeric; its dtype is {column.dtype}. Convert it, e.g. with "
+                ".astype(float)."
+            )
+        return numbers
     offset = by_name("offset", offset, adata.obs_names, "cells")
     values = as_vector("offset", offset) if np.ndim(offset) == 1 else np.asarray(offset)
     if values.shape != (adata.n_obs,):
@@ -192,14 +196,3 @@ def log_totals(matrix) -> np.ndarray:
     totals = matrix.cell_totals() if isinstance(matrix, BlockedExpression) else row_sums(matrix)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(totals)
-
-
-def _from_obs(adata: AnnData, key: str) -> np.ndarray:
-    values = column_of(adata, key, "offset", " Pass an obs key, 'size_factors', an array, or None for none.")
-    numbers = numbers_in(values, booleans=True)
-    if numbers is None:
-        raise TypeError(
-            f"The offset adata.obs[{key!r}] must be numeric; its dtype is {values.dtype}. Convert it, e.g. with "
-            ".astype(float)."
-        )
-    return numbers

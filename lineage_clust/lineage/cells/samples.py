@@ -26,8 +26,7 @@ def read_donors(adata: AnnData, sample_key: str | None) -> pd.Series | None:
 
 def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the donors of the cells (positions) that take part, as strings, if each has one and there are at least four."""
-    own = column.iloc[cells]
-    key = column.name
+    own, key = column.iloc[cells], column.name
     missing = int(own.isna().sum())
     if missing:
         raise ValueError(

@@ -156,11 +156,8 @@ def not_there(adata: AnnData, unknown: list, names: Sequence[str], use_raw: bool
 
 def gene_ids(adata: AnnData, genes: Sequence[str], use_raw: bool, gene_symbols: Symbols) -> dict[str, str]:
     """Return the entry of `var_names` for each of the given names."""
-    ids = (adata.raw if use_raw else adata).var_names
-    found = {
-        str(name): str(gene_id) for name, gene_id in zip(gene_names(adata, use_raw, gene_symbols), ids, strict=True)
-    }
-    return {name: found[name] for name in genes}
+    ids = (adata.raw if use_raw else adata).var_names[columns_of(adata, genes, use_raw, gene_symbols)]
+    return dict(zip(genes, map(str, ids), strict=True))
 
 
 def column_with(adata: AnnData, unknown: Sequence[object], use_raw: bool) -> str:
@@ -185,9 +182,7 @@ def _symbols(adata: AnnData, use_raw: bool, column: str) -> pd.Index:
     """Return the symbol of each gene, or its entry of `var_names` where there is none."""
     check_key("gene_symbols", column)
     var = var_table(adata, use_raw)
-    own = var
-    if use_raw and column not in own:
-        own = var_table(adata, False)
+    own = var_table(adata, False) if use_raw and column not in var else var
     if column not in own:
         raise UnknownNameError(
             f"gene_symbols {column!r} is not in var{' of adata or adata.raw' if use_raw else ''}, which has "
@@ -229,19 +224,13 @@ def layer_names(adata: AnnData) -> list[str]:
 def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_budget: object = None):
     """Return a matrix in memory, or a BlockedExpression of one that is large, in dask, or too large in its file."""
     budget = parse_budget(memory_budget)
-    matrix: Any = None
-    cells: Any = None
-    columns: Any = None
     if adata.is_view and not use_raw and getattr(adata, "_adata_ref", None) is not None:
-        # accessing X of a view loads it: use the parent instead
-        matrix, cells, columns = stored_matrix(adata._adata_ref, layer, use_raw), adata._oidx, adata._vidx
-    if not is_stored(matrix) or in_dask(matrix):
-        matrix, cells, columns = stored_matrix(adata, layer, use_raw), None, None
+        whole = stored_matrix(adata._adata_ref, layer, use_raw)
+        if is_stored(whole) and not in_dask(whole) and nbytes(whole) > budget:  # accessing X of a view loads it
+            return BlockedExpression(whole, budget)[adata._oidx][:, adata._vidx]
+    matrix = stored_matrix(adata, layer, use_raw)
     if is_stored(matrix) and (in_dask(matrix) or nbytes(matrix) > budget):
-        matrix = BlockedExpression(matrix, budget)
-        return matrix if cells is None else matrix[cells][:, columns]
-    if cells is not None:
-        matrix = stored_matrix(adata, layer, use_raw)
+        return BlockedExpression(matrix, budget)
     if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)):
         matrix = matrix.to_memory() if hasattr(matrix, "to_memory") else np.asarray(matrix)
     if matrix.dtype.kind == "c":

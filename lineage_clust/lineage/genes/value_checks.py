@@ -63,8 +63,12 @@ def check_values(
                 f"The family {family!r} is for counts, but {where} contains values that are not integers, such as "
                 f"{example:.4g}. {suggestion(adata, layer, use_raw, True) or _ROUND}"
             )
-        if link == "log" and offset is not None:
-            _check_log_scale(lineages)
+        spans = [0.0 if lineage.offset is None else float(np.ptp(lineage.offset)) for lineage in lineages]
+        if link == "log" and max(spans) > _WIDEST_OFFSET:
+            raise ValueError(
+                f"The offset spans {max(spans):.4g} between cells, which under a log link is a factor of "
+                f"exp({max(spans):.4g}). Pass its log."
+            )
     linear = any(family == "gaussian" and link == "identity" for family, link in families)
     change = None
     if offset is None and kind != OTHER:
@@ -124,16 +128,6 @@ def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tupl
     if is_log_normalised(sample.cells(np.arange(matrix.shape[0]))[1]):
         return 0, "log-normalised values"
     return 1, "values that may be logs"
-
-
-def _check_log_scale(lineages: Sequence[Lineage]) -> None:
-    for lineage in lineages:
-        span = 0.0 if lineage.offset is None else float(np.ptp(lineage.offset))
-        if span > _WIDEST_OFFSET:
-            raise ValueError(
-                f"The offset spans {span:.4g} between cells, which under a log link is a factor of "
-                f"exp({span:.4g}). Pass its log."
-            )
 
 
 def _change(lineage: Lineage, sample: Sample) -> float:

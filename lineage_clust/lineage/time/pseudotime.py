@@ -184,14 +184,6 @@ def ranges_of(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.array([low, high])
 
 
-def rescaled(draws: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-    """Return draws rescaled from the given ranges to 0 to 1; values that are not finite become NaN."""
-    low, high = ranges
-    with np.errstate(invalid="ignore"):
-        scaled = (draws - low) / (high - low)
-    return np.where(np.isfinite(scaled), scaled, np.nan)
-
-
 def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str, Any]) -> tuple[float, float]:
     """Return the time range of a lineage: the medians of those of its draws, whose warnings are raised if most have one."""
     _check_overlap(draws, weights)
@@ -211,12 +203,11 @@ def range_of_draws(draws: np.ndarray, weights: np.ndarray, options: Mapping[str,
 def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
     """Warn of a draw that outlying times compress, or that lacks cells at one end and is stretched instead."""
     draws = _some(draws[weights > 0])
-    known = np.isfinite(draws)
-    number_of_draws = draws.shape[1]
-    for number in range(number_of_draws):
+    known, n_draws = np.isfinite(draws), draws.shape[1]
+    for number in range(n_draws):
         squeezed, covered = [], []
-        for step in range(1, min(number_of_draws, _MOST_COMPARED + 1)):
-            other = (number + step) % number_of_draws
+        for step in range(1, min(n_draws, _MOST_COMPARED + 1)):
+            other = (number + step) % n_draws
             both = known[:, number] & known[:, other]
             if both.any():
                 theirs = _width(draws[both, other])
@@ -286,11 +277,16 @@ class Times:
 def read_times(
     adata: AnnData, time_key: Any, lineage: str | None, weights: np.ndarray, ranges: np.ndarray | None = None
 ) -> Times:
-    """Return pseudotime of all cells; `ranges` of its draws are those in the cells with positive weight, or given."""
+    """Return pseudotime of all cells; `ranges` of its draws are those in the cells with positive weight, or given.
+
+    Times in draws that are not finite become NaN.
+    """
     adata = with_annotations(adata)
     if not are_time_draws(time_key):
         return Times(find_pseudotime(adata, time_key, lineage))
     stored = find_time_draws(adata, time_key, lineage)
-    ranges = ranges_of(stored, weights) if ranges is None else ranges
-    draws = rescaled(stored, ranges)
+    low, high = ranges = ranges_of(stored, weights) if ranges is None else ranges
+    with np.errstate(invalid="ignore"):
+        scaled = (stored - low) / (high - low)
+    draws = np.where(np.isfinite(scaled), scaled, np.nan)
     return Times(mean_of(draws), draws, ranges)

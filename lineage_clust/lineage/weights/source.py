@@ -86,7 +86,7 @@ def not_there(lineage: str, sources: list[LineageSource]) -> UnknownNameError:
     return UnknownNameError(f"Lineage {name!r} was not found: {listed}.{did_you_mean(name, every)}{together}{notes}")
 
 
-def column_source(adata: AnnData, key: str, lineage: str | None = None) -> LineageSource:
+def column_source(adata: AnnData, key: str, lineage: str | None) -> LineageSource:
     """Return the lineages of one column of obs: one per branch, or a single one with these weights and any name.
 
     Integers and booleans are names of branches if the lineage is one of them.
@@ -121,14 +121,10 @@ def label_source(adata: AnnData, key: str) -> LineageSource:
     """Return one lineage per branch named in a column, with weight 1 for its cells and 0 for all others."""
     labels = column_of(adata, key, "lineage_key").astype("category").cat.remove_unused_categories()
     codes, names = labels.cat.codes.to_numpy(), [str(name) for name in labels.cat.categories]
-    note = f"If {key!r} contains weights, convert it: adata.obs[{key!r}] = adata.obs[{key!r}].astype(float)."
-    return LineageSource(key, names, lambda code: (codes == code).astype(float), note if _are_fractions(names) else "")
-
-
-def _are_fractions(names: Sequence[str]) -> bool:
-    """Return whether all names are numbers, and some of them fractions, as no names of branches are."""
-    numbers = pd.to_numeric(pd.Series(names, dtype=object), errors="coerce")
-    return bool(numbers.notna().all() and (numbers % 1 != 0).any())
+    numbers, note = pd.to_numeric(pd.Series(names, dtype=object), errors="coerce"), ""
+    if numbers.notna().all() and (numbers % 1 != 0).any():  # no names of branches
+        note = f"If {key!r} contains weights, convert it: adata.obs[{key!r}] = adata.obs[{key!r}].astype(float)."
+    return LineageSource(key, names, lambda code: (codes == code).astype(float), note)
 
 
 def columns_source(adata: AnnData, key: object, columns: Mapping[str, str]) -> LineageSource:
