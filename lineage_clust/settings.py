@@ -16,8 +16,8 @@ from .results.making import DEFAULTS
 from .results.result import FitResult
 from .trends.lineage_fit import GeneTrends
 from .trends.trends import check_scale
-from .utils.checking import check_jobs, check_number, check_seed
-from .utils.constraints import FLAG, Checked, Constraints
+from .utils.checking import JOBS, check_number, check_seed
+from .utils.constraints import FLAG, Constraints
 from .utils.memory import check_points
 from .utils.types import Names, Seed, TimeRange, WeightThreshold
 
@@ -30,12 +30,12 @@ class Settings(BaseEstimator):
     _constraints: ClassVar[Constraints] = {
         "use_raw": FLAG,
         "backward": FLAG,
-        "filter_cells": Checked(lambda name, value: check_number(name, value, or_none=True)),
-        "random_state": Checked(check_seed),
-        "n_jobs": Checked(lambda _, value: check_jobs(value)),
-        "n_points": Checked(lambda _, value: check_points(value)),
+        "filter_cells": lambda name, value: check_number(name, value, or_none=True),
+        "random_state": check_seed,
+        "n_jobs": JOBS,
+        "n_points": lambda _, value: check_points(value),
         **GATE_CONSTRAINTS,
-        "scale": Checked(lambda _, value: check_scale(value)),
+        "scale": lambda _, value: check_scale(value),
     }
 
     def __init__(

@@ -10,9 +10,9 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import gen_batches
 
 from ..errors import counted
+from ..utils.matrices import chunks
 from ..utils.threads import available_threads, few_threads
 from .canonical import identical_groups
 
@@ -205,7 +205,7 @@ def _ranked(distances, indices, own) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def _blocks(rows: np.ndarray, numbers_each: int, numbers: int = _BLOCK) -> Iterator[np.ndarray]:
     """Yield blocks of an array of row numbers, of at most `numbers` values."""
-    return (rows[some] for some in gen_batches(len(rows), max(1, numbers // max(1, numbers_each))))
+    return (rows[some] for some in chunks(len(rows), max(1, numbers // max(1, numbers_each))))
 
 
 def _refuse(indices: np.ndarray, distances: np.ndarray, source: str) -> NoReturn:

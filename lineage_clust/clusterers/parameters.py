@@ -9,7 +9,7 @@ from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS
 
 from ..errors import did_you_mean, quoted
-from ..utils.constraints import Checked, Constraint, Constraints, integer, is_integer, is_number, number
+from ..utils.constraints import Constraint, Constraints, integer, is_integer, is_number, number
 from .communities import check_algorithm
 from .weights import STRENGTHS
 
@@ -87,10 +87,10 @@ CONSTRAINTS: Constraints = {
     "max_correlation": number("a number from -1 to 1", lambda value: -1 <= value <= 1),
     "min_explained": number("a number from 0 to 1", lambda value: 0 <= value <= 1),
     "refine": Constraint("True or False", lambda value: isinstance(value, (bool, np.bool_))),
-    "metric": Checked(lambda _, value: _check_metric(value)),
+    "metric": lambda _, value: _check_metric(value),
     "weights": Constraint(
         f"one of {quoted(STRENGTHS)}", lambda value: isinstance(value, str) and value in STRENGTHS,
         advice=lambda value: did_you_mean(value, STRENGTHS),
     ),
-    "neighbors": Checked(lambda _, value: _check_neighbors(value)),
+    "neighbors": lambda _, value: _check_neighbors(value),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.special import expit, softmax
 
 from ..utils.constraints import Constraint, integer, number
+from ..utils.matrices import chunks
 from ..utils.memory import machine_memory
 from ..utils.plain_text import plain_text
 
@@ -334,9 +335,7 @@ def _draw_counts(
     right_share = (time * (_N_FINE - 1) - left) * exposure
     left_share = exposure - right_share
     blocks = []
-    size = max(1, _BLOCK // max(n_cells, follows.shape[1] * _N_FINE))
-    for start in range(0, n_genes, size):
-        genes = slice(start, min(start + size, n_genes))
+    for genes in chunks(n_genes, max(1, _BLOCK // max(n_cells, follows.shape[1] * _N_FINE))):
         by_lineage = [np.exp(_log_mean(var, fine, genes, ~lineage)) for lineage in follows.T]
         curves = np.concatenate(by_lineage, axis=1)
         mean = curves.take(at, axis=1) * left_share + curves.take(at + 1, axis=1) * right_share

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.matrices import chunks
 from .storage.blocks import BlockedExpression, inverse
 
 _IN_FLIGHT = 4  # results of blocks that are in memory at the same time
@@ -90,7 +91,7 @@ def _batches(requests: dict[int, SumRequest]) -> Iterator[list[int]]:
     for numbers in groups.values():
         first = requests[numbers[0]]
         step = max(1, first.Y.memory_budget // max(1, _IN_FLIGHT * first.size))
-        yield from (numbers[start : start + step] for start in range(0, len(numbers), step))
+        yield from (numbers[some] for some in chunks(len(numbers), step))
 
 
 def _answers(requests: list[SumRequest]) -> list[Any]:

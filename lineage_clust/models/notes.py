@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Container
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from ..errors import counted, warn
 from ..expression.storage.blocks import BlockedExpression
 from ..expression.sums.bands import no_design
 from ..expression.sums.sums import cell_sums
-from ..utils.matrices import dense
+from ..utils.matrices import chunks, dense
 
 FEW = 5  # cells
 SATURATED = "as many degrees of freedom as cells: a trend cannot be distinguished from noise"
@@ -24,20 +23,18 @@ _VALUES = 2**22  # dense values of expression per chunk
 def notes_on(null_deviance: np.ndarray, found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[str]:
     """Return a note on each gene with little information, and an empty string for the others; see :func:`found_in`."""
     counts, carried, large = found
-    remarks = []
+    remarks = [""] * len(counts)
     for gene, count in enumerate(counts):
         if count == 0:
-            remarks.append("expressed in no cell")
+            remarks[gene] = "expressed in no cell"
         elif null_deviance[gene] == 0:
-            remarks.append("constant expression")
+            remarks[gene] = "constant expression"
         elif count < FEW:
-            remarks.append(f"expressed in {counted(count, 'cell')} only")
+            remarks[gene] = f"expressed in {counted(count, 'cell')} only"
         elif carried[gene] < FEW:
-            remarks.append(f"expressed in {count} cells only, whose weights add up to {carried[gene]:.2g} cells")
+            remarks[gene] = f"expressed in {count} cells only, whose weights add up to {carried[gene]:.2g} cells"
         elif large[gene]:
-            remarks.append("values of 2^31 or more: an integer overflow?")
-        else:
-            remarks.append("")
+            remarks[gene] = "values of 2^31 or more: an integer overflow?"
     return remarks
 
 
@@ -99,9 +96,8 @@ def spread_of(Y, weights: np.ndarray) -> np.ndarray:
     used = weights > 0
     Y, weights = (Y, weights) if used.all() else (Y[np.flatnonzero(used)], weights[used])
     spread = np.empty(Y.shape[1])
-    for genes in gen_batches(Y.shape[1], max(1, _VALUES // max(Y.shape[0], 1))):
-        part = Y[:, genes]
-        part = np.asarray(dense(part), dtype=float)
+    for genes in chunks(Y.shape[1], max(1, _VALUES // max(Y.shape[0], 1))):
+        part = np.asarray(dense(Y[:, genes]), dtype=float)
         with np.errstate(invalid="ignore", over="ignore"):
             centred = part - weights @ part / weights.sum()
             spread[genes] = np.sqrt(weights @ centred**2 / weights.sum()) * (np.ptp(part, axis=0) > 0)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..errors import check_any_fitted
-from ..utils.checking import check_jobs
+from ..utils.checking import JOBS
 from ..utils.progress import bar
 from .gam.checks import check_offset, check_targets, check_weights, of_used
 from .linked import LinkedModel
@@ -35,7 +35,7 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
     """
     y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
     n_genes = y.shape[1]
-    check_jobs(n_jobs)
+    JOBS.check("n_jobs", n_jobs)
     n_workers = effective_n_jobs(n_jobs)
     step = min(_GENES_A_JOB, max(1, n_genes // (2 * n_workers)))
     starts = bar(range(0, n_genes, step), "models of genes", "batch")

@@ -158,29 +158,23 @@ def held_out_deviance(result: FitResult, adata: AnnData) -> float:
                     continue
                 rows = rows[clustered]
                 curves = np.column_stack([np.interp(part.pseudotime, grid, centre) for centre in centres])
-                explained[rows] += _explained(
-                    curves,
-                    result.labels[rows],
-                    result.location[rows],
-                    result.spread[rows],
-                    part.expression[:, columns[clustered]],
-                    part.weights,
-                    part.offset,
-                    linear,
-                )
+                explained[rows] += _explained(curves, result, rows, part, columns[clustered], linear)
     return float(explained.sum() / (len(result.names) * len(result.genes)))
 
 
-def _explained(curves, labels, location, spread, expression, weights, offset, linear) -> np.ndarray:
+def _explained(curves, result: FitResult, rows: np.ndarray, part: Lineage, genes: np.ndarray, linear) -> np.ndarray:
     """Return `1 - RSS / TSS` of each gene, from products of the expression with the curves.
 
     A cell is predicted by `factor * (location + spread * curve) + shift`, of which factor and shift are those of its offset.
+    `rows` are positions of the genes in the result, and `genes` in a part of the lineage.
     """
+    labels, location, spread = result.labels[rows], result.location[rows], result.spread[rows]
+    weights, offset = part.weights, np.zeros(len(curves)) if part.offset is None else part.offset
     factor = np.exp(offset) if linear is False else np.ones(len(curves))
     shift = offset if linear else np.zeros(len(curves))
     origin = location if linear is not False else np.zeros_like(location)  # a high level would cost precision
     columns = np.column_stack([curves * factor[:, None], factor, shift])
-    products, squares = weighted_products(columns, expression, weights, origin)
+    products, squares = weighted_products(columns, part.expression[:, genes], weights, origin)
     products, squares = (
         products - ((weights * shift) @ columns)[:, None],
         squares - 2 * products[-1] + weights @ shift**2,

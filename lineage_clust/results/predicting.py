@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from ..contracts.capabilities import has_method
 from ..lineage.lineage import check_anndata
@@ -80,8 +81,7 @@ def predict(
     passed = (np.ptp(scaled, axis=1) > 0) & result.gate.passes(deciding_table(trends))
     passed &= ~np.isin(trends.genes, np.array(result.genes, dtype=object)[left_out(result)])
     if passed.any() and result.n_clusters > 0:
-        place = {gene: row for row, gene in enumerate(genes)}
-        rows = np.array([place[gene] for gene in trends.genes])[passed]
+        rows = pd.Index(genes).get_indexer(trends.genes)[passed]
         labels[rows], confidence[rows] = assign(
             result.clusterer, result.as_clustered(scaled[passed]), result.as_clustered(result.scaled[result.grouped]),
             result.labels[result.grouped], result.order,

@@ -47,9 +47,9 @@ def _of_models(trends: Trends) -> pd.DataFrame:
     table = pd.DataFrame(index=pd.Index(trends.genes, name="gene")) if trends.table is None else trends.table.copy()
     if "pvalue" not in table:
         table["pvalue"] = np.nan
-    for column, suffixes in (("edf", "edf_"), ("deviance_explained", "deviance_explained_")):
+    for column in ("edf", "deviance_explained"):
         if column not in table:  # several lineages: total edf, largest deviance explained
-            parts = table[sorted(name for name in table if name.startswith(suffixes))]
+            parts = table[sorted(name for name in table if name.startswith(f"{column}_"))]
             table[column] = parts.sum(axis=1) if column == "edf" else parts.max(axis=1)
     table["qvalue"] = adjust(table["pvalue"].to_numpy(dtype=float))
     return table

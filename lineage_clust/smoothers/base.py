@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import linalg, sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..utils.constraints import Checked, Constraint, Constraints, check_constraints, integer, is_number
+from ..utils.constraints import Constraint, Constraints, check_constraints, integer, is_number
 from ..utils.output import wanted_output
 from ..utils.types import Matrix
 
@@ -146,9 +147,9 @@ def separated(knots: np.ndarray, least: float) -> np.ndarray:
     return np.concatenate([knots[:1], np.minimum(forward, knots[-1] - steps[::-1])[1:-1], knots[-1:]])
 
 
-def size(least: int) -> Checked:
-    """Return the constraint on a number of columns."""
-    return Checked(lambda name, value: check_size(name, value, least))
+def size(least: int) -> Callable[[str, Any], None]:
+    """Return the constraint on a number of columns, see :func:`check_size`."""
+    return lambda name, value: check_size(name, value, least)
 
 
 def _is_domain(domain: Any) -> bool:

@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 
 from ..expression.storage.sources import in_dask
 from ..models.gam.pirls.size import DistinctCounts, moment_size, newton_size, shrink, size_derivatives
+from ..utils.matrices import chunks
 
 _VALUES_A_BLOCK = 2**22
 _LEAST_DISPERSION = 1e-12  # counts with smaller dispersion are Poisson, as its inverse may overflow
@@ -168,9 +169,8 @@ def estimate_dispersion(counts: sparse.csr_matrix, random_state: np.random.Rando
     halves = known[::2], known[1::2]
     for own, others in (halves, halves[::-1]):
         groups = _groups_of_cells(by_gene[:, others], size, random_state)
-        n_genes_at_a_time = max(1, _VALUES_AT_A_TIME // n_cells)
-        for start in range(0, len(own), n_genes_at_a_time):
-            genes = own[start : start + n_genes_at_a_time]
+        for some in chunks(len(own), max(1, _VALUES_AT_A_TIME // n_cells)):
+            genes = own[some]
             theta[genes], information[genes] = _size(by_gene[:, genes].toarray().astype(float), size, groups)
     means = sums / n_cells
     if len(known):

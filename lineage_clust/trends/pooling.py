@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils import gen_batches
 
 from ..expression.storage.blocks import BlockedExpression
-from ..utils.matrices import dense
+from ..utils.matrices import chunks, dense
 from .pairing import readable_by
 
 _SAME = 1e-12  # relative to the range; draws that differ less are equal
@@ -36,7 +35,7 @@ def fit_time_draws(
     models, sizes, scatter = [], [], Scatter(np.isfinite(draws).sum(axis=1))
     in_file = isinstance(Y, BlockedExpression) and not Y.in_memory
     step = max(1, int(Y.memory_budget // (_BYTES_A_CELL * Y.shape[0]))) if in_file else 1  # draws per pass
-    for columns in gen_batches(draws.shape[1], step):
+    for columns in chunks(draws.shape[1], step):
         some = draws[:, columns].T
         inside = np.isfinite(some)
         weights = np.where(inside, w, 0.0)

@@ -11,12 +11,15 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from .constraints import FLAG, is_integer, is_real, number
+from .constraints import FLAG, Constraint, is_integer, is_real, number
 
 MOST_CONDITIONS = 10  # with more, the labels are hardly conditions
 _LARGEST = 1e100  # cubes of designs and weights must be finite
 
 check_flag = FLAG.check
+JOBS = Constraint(
+    "None, a positive integer, or -1 for all cores", lambda jobs: jobs is None or (is_integer(jobs) and jobs != 0)
+)
 check_share = number("between 0 and 1", lambda value: 0 < value < 1).check
 
 
@@ -45,12 +48,6 @@ def as_path(value: Any) -> Path:
     if "\0" in path:
         raise ValueError(f"The name of a file cannot contain the character NUL; got {path!r}.")
     return Path(path)
-
-
-def check_jobs(n_jobs: object) -> None:
-    """Raise a ValueError unless `n_jobs` is `None` or an integer other than 0."""
-    if n_jobs is not None and (not is_integer(n_jobs) or n_jobs == 0):
-        raise ValueError(f"n_jobs must be None, a positive integer, or -1 for all cores; got {n_jobs!r}.")
 
 
 def check_seed(name: str, value: object) -> None:

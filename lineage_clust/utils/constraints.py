@@ -1,7 +1,8 @@
 """Parameter constraints: one table per class; error messages name the value found and the allowed values.
 
-A class defines `_constraints`, a dictionary from parameter names to constraints, and calls :func:`check_constraints` in
-`fit`, similar to scikit-learn's `_parameter_constraints`. The class then checks combinations of parameters itself.
+A class defines `_constraints`, a dictionary from parameter names to constraints, or functions of name and value that raise an
+error, and calls :func:`check_constraints` in `fit`, similar to scikit-learn's `_parameter_constraints`. The class then
+checks combinations of parameters itself.
 """
 
 from __future__ import annotations
@@ -34,24 +35,14 @@ class Constraint:
             raise self.error(f"{name} must be {self.says}; got {value!r}.{self.advice(value)}")
 
 
-@dataclass(frozen=True)
-class Checked:
-    """Constraint checked by a function of the parameter's name and value."""
-
-    function: Callable[[str, Any], None]
-
-    def check(self, name: str, value: object) -> None:
-        """Raise an error if the value is not allowed."""
-        self.function(name, value)
-
-
-Constraints = dict[str, Constraint | Checked]
+Constraints = dict[str, Constraint | Callable[[str, Any], None]]
 
 
 def check_constraints(estimator: Any, constraints: Constraints | None = None) -> None:
     """Raise an error if a parameter of an estimator violates the constraints by parameter, `None` = those of its class."""
     for name, constraint in (type(estimator)._constraints if constraints is None else constraints).items():
-        constraint.check(name, getattr(estimator, name))
+        check = constraint.check if isinstance(constraint, Constraint) else constraint
+        check(name, getattr(estimator, name))
 
 
 def is_integer(value: object) -> bool:

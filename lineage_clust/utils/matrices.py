@@ -1,11 +1,21 @@
-"""Arrays and sparse matrices treated alike."""
+"""Arrays and sparse matrices treated alike, and their division into chunks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+
+
+def chunks(number: int, size: int) -> Iterator[slice]:
+    """Yield slices of `size` rows, the last of which may be shorter; none of 0 rows, in contrast to `gen_batches`.
+
+    >>> list(chunks(5, 3)), list(chunks(0, 3))
+    ([slice(0, 3, None), slice(3, 5, None)], [])
+    """
+    return (slice(first, min(first + size, number)) for first in range(0, number, size))
 
 
 def dense(matrix: Any) -> np.ndarray:

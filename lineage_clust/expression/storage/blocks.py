@@ -94,7 +94,7 @@ class BlockedExpression:
 
     def head(self, n_values: int) -> tuple:
         """Return `(cells, block)` of the first part of the selection, with at most about `n_values` values, as stored."""
-        step = next(self._steps(n_values))
+        step = next(self._steps(min(n_values, self._values_a_block())))
         ((where, block),) = in_order([step], _as_stored)
         return where.cells, block
 
@@ -184,13 +184,15 @@ class BlockedExpression:
 
     def _plan(self, unchosen: bool = False) -> list[tuple]:
         """Return the parts with selected genes and cells, optionally also those without selected cells."""
-        return list(self._steps(np.inf, unchosen))
+        return list(self._steps(self._values_a_block(), unchosen))
 
-    def _steps(self, n_values: float, unchosen: bool = False) -> Iterator[tuple]:
-        fitting = int(np.clip(self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2)), 1, MOST_VALUES))
+    def _values_a_block(self) -> int:
+        return int(np.clip(self.memory_budget // (_BYTES_A_VALUE * (MOST_THREADS + 2)), 1, MOST_VALUES))
+
+    def _steps(self, n_values: int, unchosen: bool = False) -> Iterator[tuple]:
         chosen = zip(self.chosen, self._stored_shape, strict=True)
         cell_positions, gene_positions = (None if lines is None else inverse(lines, size) for lines, size in chosen)
-        for part in parts(self.stored, int(min(n_values, fitting))):
+        for part in parts(self.stored, n_values):
             kept, cells = inside(cell_positions, part.rows)
             columns, genes = inside(gene_positions, part.columns)
             if (columns is None or len(columns)) and (unchosen or kept is None or len(kept)):

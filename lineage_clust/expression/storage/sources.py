@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
+
+from ...utils.matrices import chunks
 
 _CLOSED = (
     "The file of the expression was closed. Keep it open until the fit has finished; reopen it with "
@@ -104,7 +105,7 @@ def _dense_parts(matrix, n_values: int) -> Iterator[Part]:
     tall, wide = getattr(matrix, "chunks", None) or (1, n_genes)
     height = max(n_values // max(n_genes, 1) // tall, 1) * tall
     width = n_genes if height * n_genes <= n_values else max(n_values // height // wide, 1) * wide
-    for rows, columns in product(gen_batches(n_cells, height), list(gen_batches(n_genes, width))):
+    for rows, columns in product(chunks(n_cells, height), list(chunks(n_genes, width))):
         yield Part(rows, columns, _Load(matrix, partial(matrix.__getitem__, (rows, columns))))
 
 

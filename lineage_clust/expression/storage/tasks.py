@@ -13,6 +13,7 @@ import numpy as np
 from joblib import cpu_count
 from scipy import sparse
 
+from ...utils.matrices import chunks
 from ...utils.progress import bar
 from ...utils.threads import thread_pool
 from .sources import Part
@@ -44,8 +45,8 @@ def in_order(plan: Plan, function: Callable, arguments: Callable = lambda where:
     calls = (partial(_read, part.load, where, function, arguments(where)) for part, where in stored)
     yield from zip((where for _, where in stored), _ahead(calls, len(stored), "block"), strict=True)
     tasks = [step for step in plan if step[0].load is None]
-    for first in range(0, len(tasks), _FAN_IN):
-        some = tasks[first : first + _FAN_IN]
+    for own in chunks(len(tasks), _FAN_IN):
+        some = tasks[own]
         results = _compute([_task(part, where, function, arguments) for part, where in some])
         yield from zip([where for _, where in some], results, strict=True)
 
@@ -89,7 +90,7 @@ def merged(plan: Plan, function: Callable, arguments: Callable) -> list[tuple[sl
     sums = []
     for steps in stored.values():
         size = int(np.clip(len(steps) // _LEAST_GROUPS, 1, _FAN_IN))
-        groups = [steps[first : first + size] for first in range(0, len(steps), size)]
+        groups = [steps[own] for own in chunks(len(steps), size)]
         calls = (partial(_sum_of, group, function, arguments) for group in groups)
         sums.append((steps[0][1].genes, _added(_ahead(calls, len(groups), "part"))))
     return [*sums, *_tree(list(tasks.values()))]
@@ -112,7 +113,7 @@ def _tree(groups: list) -> list[tuple]:
     sums = []
     for _, results in groups:
         while len(results) > 1:
-            results = [add(results[first : first + _FAN_IN]) for first in range(0, len(results), _FAN_IN)]
+            results = [add(results[own]) for own in chunks(len(results), _FAN_IN)]
         sums.append(results[0])
     return [(genes, result) for (genes, _), result in zip(groups, _compute(sums), strict=True)]
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
-from ...utils.matrices import summed
+from ...utils.matrices import chunks, summed
 
 _ROWS = 2**15  # rows converted to dense at a time
 
@@ -66,7 +65,7 @@ class Bands:
 
     def lengths(self, matrix: np.ndarray) -> np.ndarray:
         """Return the squared lengths `(n_cells,)` of the rows of the product with an array `(n_columns, k)`."""
-        rows = gen_batches(len(self), _ROWS)
+        rows = chunks(len(self), _ROWS)
         return np.concatenate([np.square(self[some].dense() @ matrix).sum(axis=1) for some in rows])
 
     def with_column(self, column: np.ndarray) -> Bands:
@@ -101,7 +100,7 @@ def make_bands(matrix, n_banded: int) -> Bands:
     if np.all(np.diff(banded.indptr) == width):  # rows without gaps, as for splines
         return Bands(starts, np.asarray(banded.data, dtype=np.float64).reshape(n_cells, width), rest, n_banded)
     values = np.zeros((n_cells, width))
-    for some in gen_batches(n_cells, _ROWS):
+    for some in chunks(n_cells, _ROWS):
         inside = slice(banded.indptr[some.start], banded.indptr[some.stop])
         rows = np.repeat(np.arange(some.start, some.stop), np.diff(banded.indptr[some.start : some.stop + 1]))
         values[rows, banded.indices[inside] - starts[rows]] = banded.data[inside]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse, stats
-from sklearn.utils import gen_batches
 
 from ...errors import quoted, warn
+from ...utils.matrices import chunks
 from ..storage.blocks import BlockedExpression
 from .bands import make_bands
 from .sums import cell_sums, column_moments
@@ -27,7 +27,7 @@ def blocks(Y) -> Iterator[tuple[slice, slice, np.ndarray | sparse.spmatrix]]:
     if isinstance(Y, BlockedExpression):
         yield from Y.blocks()
         return
-    for columns in gen_batches(Y.shape[1], max(1, _BLOCK_VALUES // max(Y.shape[0], 1))):
+    for columns in chunks(Y.shape[1], max(1, _BLOCK_VALUES // max(Y.shape[0], 1))):
         yield slice(0, Y.shape[0]), columns, np.asarray(Y[:, columns], dtype=np.float64)
 
 

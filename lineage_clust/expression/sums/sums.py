@@ -7,9 +7,8 @@ from functools import partial
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
-from ...utils.matrices import dense, summed
+from ...utils.matrices import chunks, dense, summed
 from ..passes import Fit, SumRequest, run_fits
 from ..storage.blocks import BlockedExpression
 from ..storage.sources import cuts
@@ -253,7 +252,7 @@ def _pieces(block) -> list[slice]:
     n_cells, n_genes = block.shape
     if sparse.issparse(block):
         return [slice(*ends) for ends in cuts(block.indptr, _VALUES)] or [slice(0, 0)]
-    return list(gen_batches(n_cells, max(1, _VALUES // max(n_genes, 1)))) or [slice(0, 0)]
+    return list(chunks(n_cells, max(1, _VALUES // max(n_genes, 1)))) or [slice(0, 0)]
 
 
 @np.errstate(invalid="ignore", over="ignore")  # set here because the error state is thread-local

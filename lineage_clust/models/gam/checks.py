@@ -12,9 +12,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ...errors import counted
 from ...expression.storage.blocks import BlockedExpression
-from ...utils.checking import as_numbers, check_jobs, check_share, shortened
+from ...utils.checking import JOBS, as_numbers, check_share, shortened
 from ...utils.constraints import (
-    Checked,
     Constraint,
     Constraints,
     check_constraints,
@@ -44,10 +43,10 @@ GAM_CONSTRAINTS: Constraints = {
     "covariance": one_of(["robust", "bayes", "cluster"]),
     "fit_intercept": _FLAG_OR_AUTO,
     "dispersion": _one_of_or_number("gene", "shrunk"),
-    "expectile": Checked(lambda name, value: None if value is None else check_share(name, value)),
+    "expectile": lambda name, value: None if value is None else check_share(name, value),
     "discretize": _FLAG_OR_AUTO,
-    "tolerance": Checked(check_share),
-    "n_jobs": Checked(lambda _, value: check_jobs(value)),
+    "tolerance": check_share,
+    "n_jobs": JOBS,
     "max_iter": positive_integer(),
 }
 

@@ -71,10 +71,7 @@ def make_design(
     """
     for name, values in (("X", X), ("penalty", penalty), ("sample_weight", weights)):
         check_size(name, values)
-    if keep_sparse and sparse.issparse(X):
-        matrix = sparse.csr_array(X)
-    else:
-        matrix = dense(X)
+    matrix = sparse.csr_array(X) if keep_sparse and sparse.issparse(X) else dense(X)
     n_features = matrix.shape[1]
     n_smooth = n_features if penalty is None else len(penalty)
     full = np.zeros((n_features, n_features))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
@@ -18,16 +19,7 @@ from sklearn.base import clone
 from ...errors import counted
 from ...smoothers import BSplineSmoother
 from ...utils.checking import check_share
-from ...utils.constraints import (
-    FLAG,
-    Checked,
-    Constraint,
-    Constraints,
-    check_constraints,
-    number,
-    one_of,
-    positive_integer,
-)
+from ...utils.constraints import FLAG, Constraint, Constraints, check_constraints, number, one_of, positive_integer
 from ..families import FAMILIES, Family
 from ..links import LINKS
 from ..notes import spread_of
@@ -198,7 +190,7 @@ def _named(known) -> Constraint:
     return one_of(known, f"one of {', '.join(known)}")
 
 
-def _each_named(known) -> Checked:
+def _each_named(known) -> Callable[[str, object], None]:
     """Return a constraint to one or several of the known names, functions or `None`."""
 
     def check(name: str, value: object) -> None:
@@ -206,7 +198,7 @@ def _each_named(known) -> Checked:
             if entry is not None and not callable(entry):
                 _named(known).check(name, entry)
 
-    return Checked(check)
+    return check
 
 
 RECIPE_CONSTRAINTS: Constraints = {
@@ -216,7 +208,7 @@ RECIPE_CONSTRAINTS: Constraints = {
     "penalties": _each_named(PENALTIES),
     "constraints": _each_named(CONSTRAINTS),
     "fit_intercept": FLAG,
-    "expectile": Checked(lambda name, value: None if value is None else check_share(name, value)),
+    "expectile": lambda name, value: None if value is None else check_share(name, value),
     "max_iter": positive_integer(),
     "tol": number("a positive number", lambda value: value > 0),
 }

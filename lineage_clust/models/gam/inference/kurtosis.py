@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from ....expression.sums.bands import Bands
+from ....utils.matrices import chunks
 from .posterior import SharedPosterior
 from .significance import usable_rank
 
@@ -64,7 +64,7 @@ def _excess_variances(posterior, lambda_, to_effects, n_others, rows: Bands, wei
     parameter, mode = np.nonzero(included)
     to_roots, of_parameter = to_roots[parameter, :, mode].T, np.equal.outer(parameter, np.arange(len(lambda_)))
     found = np.zeros(len(lambda_))
-    for some in gen_batches(len(rows), _ROWS):
+    for some in chunks(len(rows), _ROWS):
         forms = np.square(rows[some].dense() @ to_roots) @ of_parameter
         found += weights[some] ** 4 @ forms**2
     return found / (2 * np.maximum(rank, 1.0))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ....utils.matrices import chunks
 from ..smoothing.posterior import SmoothingPosterior
 from ..smoothing.spectral import Spectrum, with_rotations
 
@@ -57,8 +58,7 @@ class SharedPosterior:
         twice = np.where(upper[0] == upper[1], 1.0, 2.0) * self.squared_weight_gram[upper]
         pairs = modes[:, upper[0]] * modes[:, upper[1]] * twice
         sampling = np.empty((len(modes), len(self.lambda_)))
-        for first in range(0, len(self.lambda_), _CHUNK):
-            genes = slice(first, first + _CHUNK)
+        for genes in chunks(len(self.lambda_), _CHUNK):
             sampling[:, genes] = pairs @ (inverse[upper[0], genes] * inverse[upper[1], genes])
         return np.sqrt(np.maximum(sampling * self.variance, 0.0) + bias)
 
@@ -75,17 +75,16 @@ class SharedPosterior:
         slope = free.loadings * spectrum.penalty * self.lambda_ / self.precision**2
         return (Z @ spectrum.basis @ slope) ** 2 / (free.curvature(self.lambda_) + 1 / LOG_LAMBDA_VARIANCE)
 
-    def draws(self, generator: np.random.Generator, n_draws: int, unconditional: bool = False) -> Iterator[np.ndarray]:
+    def draws(
+        self, generator: np.random.Generator, n_draws: int, unconditional: bool = False,
+        to_modes: np.ndarray | None = None,
+    ) -> Iterator[np.ndarray]:  # fmt: skip
         """Yield posterior samples `(n_columns, n_genes)` of the coefficients minus their estimates.
 
         unconditional : Sample the smoothing parameters too, where their posterior is known.
+        to_modes : As for `from_noise`.
         """
-        yield from self.draws_with(self.from_noise(unconditional), generator, n_draws)
-
-    def draws_with(
-        self, deviations: Callable[[Noise], np.ndarray], generator: np.random.Generator, n_draws: int
-    ) -> Iterator[np.ndarray]:
-        """Yield samples computed by a function returned by `from_noise`."""
+        deviations = self.from_noise(unconditional, to_modes)
         for _ in range(n_draws):
             yield deviations(random_noise(generator, *self.shape))
 
@@ -227,7 +226,7 @@ class WorkingModels:
     def draws(self, generator: np.random.Generator, n_draws: int) -> Iterator[np.ndarray]:
         """Yield samples `(n_columns, n_genes)` of coefficients minus estimates, with sampled smoothing parameters."""
         posterior, to_modes = self.posterior()
-        return posterior.draws_with(posterior.from_noise(True, to_modes), generator, n_draws)
+        return posterior.draws(generator, n_draws, True, to_modes)
 
     def posterior(self) -> tuple[SharedPosterior, np.ndarray]:
         """Return the posterior of all genes, each with its own Demmler-Reinsch basis, and the rotations of `from_noise`."""
@@ -261,8 +260,7 @@ class GenePosterior:
     def std(self, Z: np.ndarray) -> np.ndarray:
         """Return the standard errors `(n_rows, n_genes)` of `Z @ coefficients`."""
         variance = np.empty((len(Z), len(self.matrices)))
-        for first in range(0, len(self.matrices), _CHUNK):
-            genes = slice(first, first + _CHUNK)
+        for genes in chunks(len(self.matrices), _CHUNK):
             variance[:, genes] = np.einsum("grc,rc->rg", Z @ self.matrices[genes], Z)
         return np.sqrt(np.maximum(variance, 0.0))
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from ....utils.compiling import compiled_module
+from ....utils.matrices import chunks
 from ....utils.threads import few_threads, in_threads
 from ..design import Design
 from .posterior import GenePosterior, SharedPosterior
@@ -71,9 +72,9 @@ class SmoothTests:
             df, factors = (None if of is None else of[genes] for of in (self.residual_df, self.factors))
             statistic[genes], pvalue[genes] = smooth_test(*modes, self.rank[genes], df, factors)
 
-        chunks = [varying[first : first + _CHUNK] for first in range(0, len(varying), _CHUNK)]
+        parts = [varying[some] for some in chunks(len(varying), _CHUNK)]
         with few_threads(0):  # threads of linear algebra would compete with these
-            deque(in_threads(test, chunks), maxlen=0)
+            deque(in_threads(test, parts), maxlen=0)
         if self.others is not None:
             genes, tests = self.others
             other_statistic, other_pvalue = tests.run()

@@ -89,11 +89,11 @@ def begin(problem: Problem, values: Values, theta: np.ndarray | None) -> State:
 
     Means start from a Gaussian fit; the first step is halved, if it overshoots, towards the constant fit.
     """
-    likelihood, weights, sums = problem.likelihood, problem.weights, values.sums
+    likelihood, weights, sums = problem.cells.likelihood, problem.weights, values.sums
     family, link, n_genes, total = likelihood.family, likelihood.link, sums.shape[1], weights.sum()
     exposure = weights[:, 0] @ link.mean(problem.offset[:, 0]) / total if link.name == "log" else 1.0
     level = sums.sum(axis=0) / total / exposure
-    loadings, spectrum = problem.cross(sums), problem.spectrum
+    loadings, spectrum = problem.cross(sums), problem.cells.spectrum
     lambda_ = np.zeros(n_genes)
     if spectrum.n_penalized:
         steps = np.linspace(*log_lambda_range(spectrum), _N_STARTS)
@@ -119,8 +119,9 @@ def begin(problem: Problem, values: Values, theta: np.ndarray | None) -> State:
     scale = np.ones(n_genes)
     if problem.scale_equation is not None:
         scale = problem.scale_equation.of_working_model(pearson_of(problem, values, mu, theta))
-    if not isinstance(problem.smoothing, str):
-        lambda_ = np.full(n_genes, float(problem.smoothing))
+    smoothing = problem.cells.spectrum.bounded(problem.cells.choices.smoothing)
+    if not isinstance(smoothing, str):
+        lambda_ = np.full(n_genes, float(smoothing))
     return State(
         **vars(values), mu=mu, eta=eta, coefficients=np.outer(constant, intercept), log_lambda=np.log(lambda_),
         theta=theta, scale=scale, information=np.zeros(n_genes), converged=np.zeros(n_genes, dtype=bool),
@@ -130,7 +131,7 @@ def begin(problem: Problem, values: Values, theta: np.ndarray | None) -> State:
 
 def pearson_of(problem: Problem, values: Values, mu: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """Return Pearson statistics `(n_genes,)`."""
-    likelihood, weights, fitted = problem.likelihood, problem.weights, problem.weights * mu
+    likelihood, weights, fitted = problem.cells.likelihood, problem.weights, problem.weights * mu
     if values.squares is None:  # nodes are cells
         squared = (values.sums - fitted) ** 2 / weights * likelihood.asymmetry(values.sums, fitted)
     else:
@@ -175,9 +176,9 @@ def iterate(problem: Problem, state: State, fixed_theta: bool) -> None:
             _iterate_compiled(functions, problem, state, fixed_theta)
             return
         active, left = state, np.arange(len(state.genes))
-        for iteration in range(problem.likelihood.max_iter):
+        for iteration in range(problem.cells.likelihood.max_iter):
             ended = _advance(problem, active, iteration, fixed_theta) | _vanished(problem, active)
-            if ended.any() or iteration == problem.likelihood.max_iter - 1:
+            if ended.any() or iteration == problem.cells.likelihood.max_iter - 1:
                 if active is not state:
                     state.put(left, active)
                 active, left = active.take(~ended), left[~ended]
@@ -187,14 +188,14 @@ def iterate(problem: Problem, state: State, fixed_theta: bool) -> None:
 
 def compiled_loops(problem: Problem) -> ModuleType | None:
     """Return the compiled iterations, or `None` for other likelihoods or criteria, few genes, or without numba."""
-    likelihood = problem.likelihood
+    likelihood = problem.cells.likelihood
     counts = likelihood.link.name == "log" and likelihood.family.name in ("poisson", "negative_binomial")
-    return load_loops() if problem.compiled and counts and problem.smoothing != "gcv" else None
+    return load_loops() if problem.compiled and counts and problem.cells.choices.smoothing != "gcv" else None
 
 
 def _iterate_compiled(functions: ModuleType, problem: Problem, state: State, fixed_theta: bool) -> None:
-    likelihood, n_genes, n_offsets = problem.likelihood, len(state.genes), problem.grid.n_offsets
-    rows, chosen = problem.places, isinstance(problem.smoothing, str)
+    likelihood, n_genes, n_offsets = problem.cells.likelihood, len(state.genes), problem.grid.n_offsets
+    rows, chosen = problem.places, isinstance(problem.cells.choices.smoothing, str)
     sized = likelihood.estimates_size and not fixed_theta
     known = likelihood.family.name == "poisson"
     coefficients = np.ascontiguousarray(state.coefficients.T)
@@ -215,7 +216,7 @@ def _iterate_compiled(functions: ModuleType, problem: Problem, state: State, fix
 
 def stop_runaways(problem: Problem, state: State) -> None:
     """Mark genes as failed whose mean exceeds twice their largest value at offset 0, as happens between cells."""
-    link = problem.likelihood.link
+    link = problem.cells.likelihood.link
     if link.name in ("log", "inverse", "inv_squared"):
         most = link.mean(state.eta - problem.offset).max(axis=0)
         state.coefficients[:, most > 2 * state.most] = np.nan
@@ -223,7 +224,7 @@ def stop_runaways(problem: Problem, state: State) -> None:
 
 def _vanished(problem: Problem, state: State) -> np.ndarray:
     """Return which genes have a mean that tends to 0 because there is no likelihood."""
-    if not state.quasi.any() or problem.likelihood.link.name != "log":
+    if not state.quasi.any() or problem.cells.likelihood.link.name != "log":
         return np.zeros(len(state.genes), dtype=bool)
     level = np.log(state.sums.sum(axis=0) / problem.total)
     return state.quasi & ((state.eta - problem.offset).min(axis=0) < level - _VANISHED)
@@ -232,7 +233,7 @@ def _vanished(problem: Problem, state: State) -> np.ndarray:
 def _advance(problem: Problem, state: State, iteration: int, fixed_theta: bool) -> np.ndarray:
     """Perform one iteration in place; return which genes have ended, by convergence or without a finite step."""
     state.n_iter[:] = iteration + 1
-    likelihood, weights, mu = problem.likelihood, problem.weights, state.mu
+    likelihood, weights, mu = problem.cells.likelihood, problem.weights, state.mu
     precision = likelihood.precision(state.sums, weights, mu, state.theta)
     residual = precision * (state.sums - weights * mu)
     working = weights * precision * likelihood.link.slope(mu)
@@ -264,9 +265,13 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
 
     doubled : `(n_nodes, n_genes)` working responses times working weights, plus the residuals.
     """
-    chosen = isinstance(problem.smoothing, str) and iteration < _SCHEDULE.freeze
-    known = problem.likelihood.family.known_scale or problem.scale_equation is not None
-    compiles = problem.compiled and problem.smoothing != "gcv" and (known or problem.smoothing != "reml")
+    chosen = isinstance(problem.cells.choices.smoothing, str) and iteration < _SCHEDULE.freeze
+    known = problem.cells.likelihood.family.known_scale or problem.scale_equation is not None
+    compiles = (
+        problem.compiled
+        and problem.cells.choices.smoothing != "gcv"
+        and (known or problem.cells.choices.smoothing != "reml")
+    )
     functions = load_compiled() if compiles else None
     if functions is not None:
         proposal, state.log_lambda = np.empty_like(cross), state.log_lambda.copy()
@@ -275,7 +280,7 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
             _SCHEDULE.n_steps[min(iteration, 2)], state.log_lambda, proposal,
         )  # fmt: skip
         return np.ascontiguousarray(proposal.T)
-    spectrum = diagonalise_each(grams, np.diag(problem.penalty), problem.spectrum.n_unpenalized)
+    spectrum = diagonalise_each(grams, np.diag(problem.penalty), problem.cells.spectrum.n_unpenalized)
     spectrum.basis[:, problem.penalty > 0, : spectrum.n_unpenalized] = 0.0  # a huge lambda would magnify rounding
     loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
     if chosen:
@@ -284,7 +289,7 @@ def _smoothed(problem: Problem, state: State, grams, cross, doubled, iteration: 
             squares = np.einsum("ij,ij->j", state.eta - problem.offset, doubled)
             squares += pearson_of(problem, state, state.mu, state.theta)
             floor = _rounding(problem, state)
-        make, scaled = CRITERIA[problem.smoothing], loadings / np.sqrt(state.scale)
+        make, scaled = CRITERIA[problem.cells.choices.smoothing], loadings / np.sqrt(state.scale)
         criterion = make(spectrum, scaled, squares, problem.n_cells, floor, known)
         found = np.log(minimise(criterion, spectrum, len(cross))[0])
         last = iteration == _SCHEDULE.freeze - 1
@@ -298,7 +303,7 @@ def _scale(problem: Problem, state: State) -> np.ndarray:
     equation = problem.scale_equation
     assert equation is not None
     rough = problem.roughness(state.coefficients, state.log_lambda)
-    loss = problem.likelihood.loss(state.sums, problem.weights, state.mu, state.theta, state.eta)
+    loss = problem.cells.likelihood.loss(state.sums, problem.weights, state.mu, state.theta, state.eta)
     deviance, _ = with_floor(loss - state.least, _rounding(problem, state))
     scale = equation.solve(deviance + rough)
     if state.quasi.any():
@@ -309,13 +314,13 @@ def _scale(problem: Problem, state: State) -> np.ndarray:
 
 def _rounding(problem: Problem, state: State) -> np.ndarray:
     """Return the deviance `(n_genes,)` below which rounding would determine scale and lambda of a constant gene."""
-    variance = problem.likelihood.family.variance(state.mu, state.theta)
+    variance = problem.cells.likelihood.family.variance(state.mu, state.theta)
     return least_deviance(np.sum(problem.weights * state.mu**2 / variance, axis=0))
 
 
 def _descend(problem: Problem, state: State, proposal: np.ndarray, first: bool) -> np.ndarray:
     """Update the state by a step towards the proposal, halved if needed; return the relative change of the objective."""
-    likelihood, weights = problem.likelihood, problem.weights
+    likelihood, weights = problem.cells.likelihood, problem.weights
 
     def evaluated(coefficients, genes):
         eta = problem.predict(coefficients) + problem.offset

@@ -127,47 +127,47 @@ class Cells:
 
 @dataclass(frozen=True)
 class Problem:
-    """Quantities shared by all genes, with nodes in the order of the grouped design.
+    """What the fits of all genes share: cells, and nodes, which are the cells themselves or those over which they are summed.
 
-    Nodes are the cells themselves, or those of a grid over which the cells are summed.
+    Nodes are in the order of the grouped design, and coefficients are those of the modes of the cells' spectrum.
 
     grid : The nodes in their own order.
-    spectrum : Demmler-Reinsch basis of the cells' gram matrix; coefficients are those of its modes.
     weights, squared_weights, offset : `(n_nodes, 1)`; the first two are sums of the cells' weights, and of their squares.
     exposed : `(n_nodes, 1)` sums of weights times squared exposures if offsets are not part of the grid; else
         `weights`.
-    most, n_cells, total, total_squared : Largest weight, number of cells, sum of their weights and of the squared weights.
     constant : `(n_modes,)` coefficients of a constant, or `None`.
+    total, total_squared : Sums of the cells' weights and of their squares.
     scale_equation : For families with unknown scale, under REML.
     compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few genes.
     """
 
+    cells: Cells
     grid: Grid
     grouped: GroupedDesign
-    spectrum: Spectrum
     weights: np.ndarray
     squared_weights: np.ndarray
     offset: np.ndarray
     exposed: np.ndarray
-    most: float
     constant: np.ndarray | None
-    n_cells: int
     total: float
     total_squared: float
-    likelihood: Likelihood
-    smoothing: str | float
     scale_equation: ScaleEquation | None
     compiled: bool
 
     @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.cells.weights)
+
+    @property
     def basis(self) -> np.ndarray:
         """Coefficients of the modes, `(n_columns, n_modes)`."""
-        return self.spectrum.basis
+        return self.cells.spectrum.basis
 
     @cached_property
     def penalty(self) -> np.ndarray:
         """Diagonal of the penalty in the modes, `(n_modes,)`."""
-        return np.ascontiguousarray(self.spectrum.penalty[:, 0])
+        return np.ascontiguousarray(self.cells.spectrum.penalty[:, 0])
 
     @property
     def order(self) -> np.ndarray:
@@ -187,7 +187,7 @@ class Problem:
         """
         every = np.arange(len(self.offset))
         offsets, level = np.unique(self.offset, return_inverse=True)
-        if self.likelihood.expectile is not None:
+        if self.cells.likelihood.expectile is not None:
             offsets, level = self.offset, every
         level = level.ravel()
         belongs = sparse.csr_array((np.ones(len(every)), (level, every)), shape=(len(offsets), len(every)))
@@ -212,21 +212,19 @@ class Problem:
 
 def make_problem(cells: Cells, grid: Grid, exposures: np.ndarray | None, compiled: bool) -> Problem:
     """Return the Problem of a grid; `exposures` are logarithms that are not part of the grid (Poisson), or `None`."""
-    grouped, shares = GroupedDesign(grid.rows), grid.shares
-    likelihood, smoothing, weights = cells.likelihood, cells.spectrum.bounded(cells.choices.smoothing), cells.weights
-    order, family, spectrum, constant = grouped.order, likelihood.family, cells.spectrum, cells.design.constant
+    grouped, shares, weights = GroupedDesign(grid.rows), grid.shares, cells.weights
+    order, family, spectrum, constant = grouped.order, cells.likelihood.family, cells.spectrum, cells.design.constant
     sums = shares.of_weights()
     squared, exposed = shares.of_weights(2), sums
     if exposures is not None:
         exposure = np.exp(exposures)
         sums, squared = shares.of(weights * exposure), shares.of(weights**2 * exposure)
         exposed = shares.of(weights * exposure**2)
-    needs_scale = not family.known_scale and likelihood.expectile is None and smoothing == "reml"
+    needs_scale = not family.known_scale and cells.likelihood.expectile is None and cells.choices.smoothing == "reml"
     if constant is not None:
         constant = np.linalg.lstsq(spectrum.basis, constant, rcond=None)[0]
     return Problem(
-        grid, grouped, spectrum, sums[order][:, None], squared[order][:, None], grid.offset[order][:, None],
-        exposed[order][:, None], float(weights.max()), constant, len(weights), float(weights.sum()),
-        float(np.sum(weights**2)), likelihood, smoothing,
+        cells, grid, grouped, sums[order][:, None], squared[order][:, None], grid.offset[order][:, None],
+        exposed[order][:, None], constant, float(weights.sum()), float(np.sum(weights**2)),
         ScaleEquation(family, weights, spectrum.n_unpenalized) if needs_scale else None, compiled,
     )  # fmt: skip

@@ -16,19 +16,19 @@ from ..smoothing.criteria import load_compiled, minimise, reml
 from ..smoothing.spectral import diagonalise_each, without_information
 from .iterations import State, pearson_of
 from .overdispersion import dispersion_at_nodes
-from .problem import Cells, Choices, Likelihood, Problem
+from .problem import Cells, Likelihood, Problem
 
 _STRAIGHT = 1.0  # effective degrees of freedom beyond the unpenalised modes
 _LARGEST_EFFECT = 12.0  # on the scale of the link: 160,000-fold
 _UNBOUNDED = "effect of a covariate is infinite, e.g. not expressed at some of its values: level of the trend arbitrary"
 
 
-def summarise(design: Design, choices: Choices, problem: Problem, state: State) -> ChunkResult:
+def summarise(problem: Problem, state: State) -> ChunkResult:
     """Compute the results of genes whose iterations have ended.
 
     Estimates to which donors are added need no errors and tests, which take longer than the iterations.
     """
-    likelihood, weights = problem.likelihood, problem.weights
+    likelihood, weights = problem.cells.likelihood, problem.weights
     least = state.least if state.counts is None else state.counts.least_loss(state.theta, problem.total)
     losses = likelihood.loss(state.sums, weights, state.mu, state.theta, state.eta), _null_loss(problem, state)
     deviances = [np.maximum(loss - least, 0.0) for loss in losses]
@@ -37,7 +37,7 @@ def summarise(design: Design, choices: Choices, problem: Problem, state: State) 
     unknown, dispersion = np.full(len(state.genes), np.nan), np.zeros(len(state.genes))
     if likelihood.family.name == "poisson":
         dispersion = dispersion_at_nodes(
-            state.sums, state.total_squares, state.mu, weights, problem.exposed, problem.most
+            state.sums, state.total_squares, state.mu, weights, problem.exposed, float(problem.cells.weights.max())
         )
     found = ChunkResult(
         state.genes, (problem.basis @ state.coefficients).T, np.exp(state.log_lambda), state.theta, state.information,
@@ -45,14 +45,15 @@ def summarise(design: Design, choices: Choices, problem: Problem, state: State) 
         deviances[0], deviances[1], unknown, unknown, None, state.quasi, state.spread, unknown,
         dispersion, losses[0] > losses[1] + 1e-9 * (np.abs(losses[1]) + problem.total), None,
     )  # fmt: skip
-    if choices.infers or not likelihood.family.known_scale:
-        _infer(design, choices.covariance, problem, state, found)
+    if problem.cells.choices.infers or not likelihood.family.known_scale:
+        _infer(problem, state, found)
     return found
 
 
-def _infer(design: Design, covariance: str, problem: Problem, state: State, found: ChunkResult) -> None:
+def _infer(problem: Problem, state: State, found: ChunkResult) -> None:
     """Add effective degrees of freedom, scale, covariances and tests to the estimates."""
-    likelihood, weights, basis = problem.likelihood, problem.weights, problem.basis
+    design, covariance = problem.cells.design, problem.cells.choices.covariance
+    likelihood, weights, basis = problem.cells.likelihood, problem.weights, problem.basis
     family, mu, expectile = likelihood.family, state.mu, likelihood.expectile is not None
     precision = likelihood.precision(state.sums, weights, mu, state.theta)
     unit, residual = precision * likelihood.link.slope(mu), precision * (state.sums - weights * mu)
@@ -93,16 +94,16 @@ def _infer(design: Design, covariance: str, problem: Problem, state: State, foun
         design, effect_map(plain, *design.centring) @ basis, state.coefficients, for_test, rank,
         None if family.known_scale else residual_df, found.null_deviance > 0, problem.compiled,
     )  # fmt: skip
-    if not expectile and problem.most == 1 and problem.total == problem.n_cells:
+    if not expectile and np.all(problem.cells.weights == 1):
         squared = None
-    n_unpenalized = problem.spectrum.n_unpenalized + len(basis) - basis.shape[1]
+    n_unpenalized = problem.cells.spectrum.n_unpenalized + len(basis) - basis.shape[1]
     working = WorkingModels(
         design.penalty, n_unpenalized, plain, normal, squared, lambda_, scale * inflation, variance,
         state.scale if problem.scale_equation is not None else scale,
     )  # fmt: skip
     found.edf, found.residual_df, found.covariances = edf, residual_df, basis @ covariances @ basis.T
     found.scale = scale if covariance == "bayes" or expectile else variance
-    if problem.smoothing == "reml" and np.any(problem.penalty > 0):
+    if problem.cells.choices.smoothing == "reml" and np.any(problem.penalty > 0):
         found.working = working
 
 
@@ -128,14 +129,18 @@ def _prior_inflation(
     to the prior variance of the curve. The fit itself is not changed.
     """
     information = problem.total / problem.total_squared
-    plain = not problem.likelihood.family.known_scale or problem.smoothing != "reml" or abs(information - 1) < 1e-12
+    plain = (
+        not problem.cells.likelihood.family.known_scale
+        or problem.cells.choices.smoothing != "reml"
+        or abs(information - 1) < 1e-12
+    )
     if plain or not np.any(problem.penalty > 0):
         return np.ones(len(state.genes))
     grams, cross = information * grams, information * cross
     functions, log_lambda = load_compiled() if problem.compiled else None, state.log_lambda.copy()
     if functions is not None:
         # a flat criterion, whose minimum may be anywhere
-        straight = edf < problem.spectrum.n_unpenalized + _STRAIGHT
+        straight = edf < problem.cells.spectrum.n_unpenalized + _STRAIGHT
         for search, n_steps, genes in ((False, 3, np.flatnonzero(~straight)), (True, 50, np.flatnonzero(straight))):
             own, found = log_lambda[genes], np.empty((len(genes), cross.shape[1]))
             functions.smooth_each(
@@ -143,7 +148,7 @@ def _prior_inflation(
             )
             log_lambda[genes] = own
     else:
-        spectrum = diagonalise_each(grams, np.diag(problem.penalty), problem.spectrum.n_unpenalized)
+        spectrum = diagonalise_each(grams, np.diag(problem.penalty), problem.cells.spectrum.n_unpenalized)
         loadings = np.einsum("gcm,gc->mg", spectrum.basis, cross)
         criterion = reml(spectrum, loadings, np.zeros(len(edf)), problem.n_cells, known_scale=True)
         log_lambda = np.log(minimise(criterion, spectrum, len(edf))[0])
@@ -152,7 +157,7 @@ def _prior_inflation(
 
 def _null_loss(problem: Problem, state: State) -> np.ndarray:
     """Return the loss `(n_genes,)` of the model with only intercept and offset."""
-    likelihood, link = problem.likelihood, problem.likelihood.link
+    likelihood, link = problem.cells.likelihood, problem.cells.likelihood.link
     offsets, place, belongs = problem.offset_levels
     sums, weights = belongs @ state.sums, belongs @ problem.weights
     intercept = link.predictor(sums.sum(axis=0) / weights.sum())

@@ -16,12 +16,10 @@ from ....expression.storage.blocks import BlockedExpression
 from ....expression.storage.tasks import MOST_THREADS
 from ....utils.cached import cached_property
 from ....utils.compiling import is_worthwhile
-from ....utils.matrices import dense
+from ....utils.matrices import chunks, dense
 from ....utils.progress import bar
 from ....utils.threads import in_threads
-from ...links import Link
 from ...notes import spread_of
-from ..design import Design
 from .grid import Grid, grid_of_cells
 from .grouped_design import dense_columns
 from .iterations import Values, begin, compiled_loops, iterate, stop_runaways
@@ -46,7 +44,7 @@ class GridFits:
         self.cells, self.table, self.genes = cells, table, genes
         exposures = cells.offset if cells.adds_exposures else None
         self.problem = make_problem(cells, grid, exposures, is_worthwhile(_READ * table.sums.size))
-        self.check = Check(cells.design, grid, self.problem.basis, cells.likelihood.link, cells.choices.tolerance)
+        self.check = Check(self.problem)
 
     def __call__(self, genes: np.ndarray, theta: np.ndarray | None) -> tuple[list[ChunkResult], np.ndarray]:
         """Return the results of genes, and the genes that miss the tolerance; `theta` are known sizes of all genes."""
@@ -61,7 +59,7 @@ class GridFits:
         @np.errstate(all="ignore")
         def fit(positions: np.ndarray) -> tuple[ChunkResult | None, np.ndarray]:
             values = self._values(self.genes[positions], positions)
-            return _fitted(self.cells, self.problem, values, theta, self.check)
+            return _fitted(self.problem, values, theta, self.check)
 
         found = each_piece(fit, pieces, n_jobs, ours)
         missed = [some for _, some in found]
@@ -101,7 +99,7 @@ class ExactFits:
             failed = refused(likelihood, *_extremes(matrix))
             self.failed.update({int(own[column]): reason for column, reason in failed.items()})
             columns = np.setdiff1d(np.arange(len(own)), list(failed))
-            pieces = [columns[first : first + step] for first in range(0, len(columns), step)]
+            pieces = [columns[some] for some in chunks(len(columns), step)]
             fit = partial(self._fit, matrix, own, theta)
             parts += [part for part, _ in each_piece(fit, pieces, self.cells.choices.n_jobs, False)]
         return parts, genes[:0]
@@ -126,7 +124,7 @@ class ExactFits:
     @np.errstate(all="ignore")
     def _fit(self, matrix, genes: np.ndarray, theta: np.ndarray | None, columns: np.ndarray):
         values = self._values(genes[columns], dense_columns(matrix, columns, self.problem.order))
-        return _fitted(self.cells, self.problem, values, theta)
+        return _fitted(self.problem, values, theta)
 
     def _values(self, genes: np.ndarray, y: np.ndarray) -> Values:
         family, link, weights = self.cells.likelihood.family, self.cells.likelihood.link, self.problem.weights[:, 0]
@@ -141,7 +139,7 @@ class ExactFits:
 
 
 def _fitted(
-    cells: Cells, problem: Problem, values: Values, theta: np.ndarray | None, check: Check | None = None
+    problem: Problem, values: Values, theta: np.ndarray | None, check: Check | None = None
 ) -> tuple[ChunkResult | None, np.ndarray]:
     """Return the results of genes, and those that miss the tolerance; `theta` are known sizes of all genes."""
     genes, known = values.genes, theta is not None
@@ -150,7 +148,7 @@ def _fitted(
     missed = np.zeros(len(genes), dtype=bool) if check is None or known else check.misses(state.coefficients)
     state = state.take(~missed)
     stop_runaways(problem, state)
-    return None if missed.all() else summarise(cells.design, cells.choices, problem, state), genes[missed]
+    return None if missed.all() else summarise(problem, state), genes[missed]
 
 
 def each_piece(fit: Callable, pieces: Sequence, n_jobs: int | None, release_gil: bool) -> list:
@@ -184,11 +182,12 @@ def refused(likelihood: Likelihood, least: np.ndarray, most: np.ndarray) -> dict
 class Check:
     """Comparison of trends with their interpolation from the nodes, at a sample of the cells."""
 
-    def __init__(self, design: Design, grid: Grid, basis: np.ndarray, link: Link, tolerance: float):
+    def __init__(self, problem: Problem):
+        own, grid, basis = problem.cells, problem.grid, problem.basis
         shares, n_offsets = grid.shares, grid.n_offsets
         order = shares.order()
         cells = order[np.linspace(0, len(order) - 1, min(_CHECKED, len(order))).astype(int)]
-        self.at_cells = dense(design.matrix[cells]) @ basis
+        self.at_cells = dense(own.design.matrix[cells]) @ basis
         self.at_nodes = grid.rows[::n_offsets] @ basis
         along = shares.values[cells] * shares.twice[cells].sum(axis=1, keepdims=True)
         places = (shares.starts[cells] // n_offsets)[:, None] + np.arange(along.shape[1])
@@ -197,7 +196,7 @@ class Check:
         found, piece, count = np.unique(places[:, 0], return_inverse=True, return_counts=True)
         parts = (1.0 / count[piece.ravel()], (piece.ravel(), np.arange(len(cells))))
         self.averages = sparse.csr_array(parts, shape=(len(found), len(cells)))
-        self.link, self.tolerance = link, tolerance
+        self.link, self.tolerance = own.likelihood.link, own.choices.tolerance
 
     def misses(self, coefficients: np.ndarray) -> np.ndarray:
         """Return which genes `(n_genes,)` miss the tolerance between any two knots."""
