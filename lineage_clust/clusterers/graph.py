@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,7 +26,7 @@ from .neighbors import groups_up_to_rounding, neighbors_of_rows
 from .parameters import CONSTRAINTS, check_combinations
 from .refinement import refine
 from .search import finest_distinct, finest_groups, n_clusters_of, without_contradictions
-from .tree import ClusterTree, build_tree
+from .tree import build_tree
 from .weights import connectivities
 
 _FINEST = 3.0  # resolution of the communities from which clusters are merged
@@ -289,8 +290,11 @@ class GraphClusterer(FittedClusters):
         material = make_material(self._rows, self._places, self._taken(draws), evaluated, ranks)
         communities, coarser = self._partition(graph, material)
         self.modularity_ = modularity(graph, communities)
-        self._set_hierarchy(communities, material, coarser)
         given = np.argsort(self._order)
+        tree = build_tree(material, communities, self._finest, self._bounds(), coarser)
+        self.tree_ = replace(tree, leaves=tree.leaves[given])
+        self._coordinates, self._draws = material.rows, material.draws
+        self._set_labels(communities)
         self.connectivities_ = weighted[given][:, given]
         self.connectivities_.sort_indices()
         self.graph_ = as_igraph(self.connectivities_)
@@ -343,15 +347,6 @@ class GraphClusterer(FittedClusters):
             graph, method=self.method, backend=self.backend, objective=self.objective, resolution=float(resolution),
             n_iterations=iterations if iterations < 0 else max(iterations, least_iterations), seed=self._seed,
         )  # fmt: skip
-
-    def _set_hierarchy(self, communities: np.ndarray, material: Material, coarser: list[np.ndarray]) -> None:
-        """Set the labels of the rows and build the hierarchy around them."""
-        bounds = self._bounds()
-        tree = build_tree(material, communities, self._finest, bounds, coarser)
-        given = np.argsort(self._order)
-        self.tree_ = ClusterTree(tree.leaves[given], tree.linkage, tree.support, tree.n_clusters)
-        self._coordinates, self._draws = material.rows, material.draws
-        self._set_labels(communities)
 
     def _alike(self):
         """Return groups of rows that are identical up to rounding; the rows of a group must get the same label."""

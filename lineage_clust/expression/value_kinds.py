@@ -93,8 +93,12 @@ class Sample:
         if sparse.issparse(matrix):
             # a new object, because the check sets flags
             matrix = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
-            if not matrix.has_canonical_format:
-                matrix = _some_summed(matrix)
+            if (
+                not matrix.has_canonical_format
+            ):  # it stores values in parts, such as 3 as 1.5 and 1.5: sum those of some rows
+                by_rows = matrix.format == "csr"
+                some = _evenly_spaced(matrix.shape[0 if by_rows else 1], _N_CELLS)
+                matrix = summed(matrix[some] if by_rows else matrix[:, some])
             values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
         else:
             n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
@@ -137,13 +141,4 @@ def _as_numbers(values: np.ndarray) -> np.ndarray:
 
 def _by_rows(block):
     """Return a sparse block as CSR without values that are stored in parts; others as they are."""
-    if not sparse.issparse(block):
-        return block
-    return summed(block.tocsr())
-
-
-def _some_summed(matrix):
-    """Return some rows, or columns, of a CSR or CSC matrix that stores values in parts, such as 3 as 1.5 and 1.5, as sums."""
-    axis = 0 if matrix.format == "csr" else 1
-    some = _evenly_spaced(matrix.shape[axis], _N_CELLS)
-    return summed(matrix[some] if axis == 0 else matrix[:, some])
+    return summed(block.tocsr()) if sparse.issparse(block) else block

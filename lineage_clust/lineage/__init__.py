@@ -8,8 +8,8 @@
   each a `LineageSource` (`source.py`), and clips them.
 - `cells`: covariates, whose effects must be identifiable, and offset (`covariates.py`); donors and conditions
   (`samples.py`), and scikit-learn's `y` (`labels.py`).
-- `genes`: `names.py` and `expression.py`. `value_checks.py` checks whether values suit the model, counts or logs, and
-  whether sequencing depth changes along the lineage.
+- `genes`: names and values (`expression.py`), and whether these suit the model, counts or logs, and sequencing depth changes
+  along the lineage (`value_checks.py`).
 
 `columns.py` converts columns of obs to numbers or categories. `annotations.py` reads covariates and colours for plots.
 `mappings.py` checks the genes and lineages in mappings of models.

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from ..errors import check_any_fitted
 from ..utils.checking import JOBS
+from ..utils.matrices import column_of
 from ..utils.progress import bar
 from .gam.checks import check_offset, check_targets, check_weights, of_used
 from .linked import LinkedModel
@@ -63,9 +64,8 @@ def _fit_some(fit_one: Callable, part) -> list[tuple]:
     """Return `(result, None)` or `(None, reason)` for each column."""
     outcomes: list[tuple] = []
     for gene in range(part.shape[1]):
-        column = part[:, [gene]].toarray().ravel() if sparse.issparse(part) else part[:, gene]
         try:
-            outcomes.append((fit_one(np.array(column, dtype=np.float64)), None))
+            outcomes.append((fit_one(column_of(part, gene).copy()), None))
         except MemoryError:
             raise
         except Exception as error:

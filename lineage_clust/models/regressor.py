@@ -17,7 +17,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..errors import check_any_fitted, warn
-from ..utils.matrices import dense
+from ..utils.matrices import column_of, dense
 from ..utils.types import Matrix, Predicted
 from .notes import found_in, joined, notes_on
 from .per_gene import fit_each, reason_of
@@ -134,17 +134,14 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = dense(X)
         mean = np.full((len(X), self._n_genes), np.nan)
-        if self._shared is not None:
+        parts: list[tuple[Any, Any]] = [(self._fitted_genes, self._shared)]
+        if self._shared is None:
+            parts = [([gene], self.estimators_[gene]) for gene in self._fitted_genes]
+        for genes, estimator in parts:
             try:
-                mean[:, self._fitted_genes] = np.asarray(self._shared.predict(X), dtype=float).reshape(len(X), -1)
+                mean[:, genes] = np.asarray(estimator.predict(X), dtype=float).reshape(len(X), -1)
             except Exception as error:
-                self.failed_.update({int(gene): f"predict: {reason_of(error)}" for gene in self._fitted_genes})
-        else:
-            for gene in self._fitted_genes:
-                try:
-                    mean[:, gene] = np.asarray(self.estimators_[gene].predict(X), dtype=float).ravel()
-                except Exception as error:
-                    self.failed_.setdefault(int(gene), f"predict: {reason_of(error)}")
+                self.failed_.update({int(gene): f"predict: {reason_of(error)}" for gene in genes})
         return (mean, None) if return_std else mean
 
     def _fit_at_once(self, X, y, fit_params):
@@ -163,7 +160,7 @@ class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         against = np.zeros(self._n_genes, dtype=bool)
         with np.errstate(over="ignore", invalid="ignore"):
             for gene in range(self._n_genes):
-                values = y[:, [gene]].toarray().ravel() if sparse.issparse(y) else np.asarray(y[:, gene], dtype=float)
+                values = column_of(y, gene)
                 centred = values - np.average(values, weights=weights)
                 total = weights @ centred**2
                 lost = weights @ (values - fitted[:, gene]) ** 2

@@ -115,7 +115,8 @@ class BSplineSmoother(BaseSmoother):
         design = BSpline.design_matrix(inside, knots, self.degree).tocsr()
         outside = np.flatnonzero(inside != x)
         if len(outside) and self.degree > 0:
-            slopes = sparse.csr_matrix(_slopes_at(np.array([start, end]), knots, self.degree))
+            basis = BSpline(knots, np.eye(self.n_splines), self.degree)
+            slopes = sparse.csr_matrix(basis(np.array([start, end]), nu=1))
             step = sparse.diags_array(x[outside] - inside[outside])
             at_end = (x[outside] > end).astype(int)
             positions = (outside, np.arange(len(outside)))
@@ -138,11 +139,3 @@ def _difference_matrix(knots: np.ndarray, degree: int, order: int) -> np.ndarray
         gaps = (knots[lag + step : lag + step + n_splines - step] - knots[step:n_splines]) / (lag * mean_step)
         matrix = np.diff(matrix, axis=0) / gaps[:, None]
     return matrix
-
-
-def _slopes_at(x: np.ndarray, knots: np.ndarray, degree: int) -> np.ndarray:
-    """Return `(len(x), n_splines)` first derivatives of the basis functions."""
-    n_splines = len(knots) - degree - 1
-    lower = BSpline.design_matrix(x, knots[1:-1], degree - 1).toarray()
-    steps = np.diff(np.eye(n_splines), axis=0) * (degree / (knots[degree + 1 : -1] - knots[1 : -degree - 1]))[:, None]
-    return lower @ steps

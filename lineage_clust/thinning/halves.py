@@ -20,6 +20,7 @@ from ..io.cells import make_anndata, read_cells, written_in_blocks
 from ..lineage.columns import by_name
 from ..lineage.genes.expression import stored_matrix, with_annotations
 from ..lineage.lineage import check_anndata
+from ..trends.trends import seed_of
 from ..utils.atomic import beside, naming, removed_on_failure, replace_all, target_of
 from ..utils.checking import as_path, as_vector, check_seed, check_share, shortened
 from ..utils.constraints import is_real
@@ -120,7 +121,7 @@ def thin_counts(
     values = _dispersion(adata, matrix, dispersion, generator)
     path = _path(adata)
     if path:
-        seed = int(np.random.SeedSequence([seed, *path.encode()]).generate_state(1)[0] >> 1)
+        seed = seed_of(seed, path)
     splitter = Splitter(float(fraction), values, seed)
     matrix = _by_cells(matrix)
     if files is not None:

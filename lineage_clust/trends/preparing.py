@@ -6,13 +6,13 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ..expression.storage.blocks import BlockedExpression
 from ..lineage.cells.covariates import check_identified
 from ..lineage.lineage import Lineage, Reader
 from ..lineage.time.pseudotime import are_time_draws
 from ..models.mapping import by_gene, entries
+from ..utils.matrices import column_of
 from .gene_trend import GeneTrend
 
 
@@ -111,11 +111,7 @@ def with_cells(gene: str, lineage: Lineage, place: int) -> GeneTrend:
 
 def column_values(matrix, column: int) -> np.ndarray:
     """Return one column of a matrix as a float array `(n_cells,)`."""
-    if isinstance(matrix, BlockedExpression):
-        return matrix.column(int(column))
-    if sparse.issparse(matrix):
-        return matrix[:, [column]].toarray().ravel().astype(float)
-    return np.asarray(matrix[:, column], dtype=float)
+    return matrix.column(int(column)) if isinstance(matrix, BlockedExpression) else column_of(matrix, column)
 
 
 def terms_of(reader: Reader) -> list[str]:

@@ -23,6 +23,13 @@ def dense(matrix: Any) -> np.ndarray:
     return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 
+def column_of(matrix: Any, number: int) -> np.ndarray:
+    """Return one column of an array or a sparse matrix as floats `(n_rows,)`."""
+    if sparse.issparse(matrix):
+        return matrix[:, [number]].toarray().ravel().astype(float)
+    return np.asarray(matrix[:, number], dtype=float)
+
+
 def summed(matrix: Any) -> Any:
     """Return a CSR or CSC matrix in which no value is stored in parts, such as 3 as 1 and 2; copied only if one was.
 

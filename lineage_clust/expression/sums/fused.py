@@ -35,7 +35,7 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
     used = np.flatnonzero(weights > 0)
     lines = np.full(n_rows, -1, dtype=np.int32)
     lines[used if kept is None else kept[used]] = used
-    in_parts_of_one = bands.values.shape[1] > 0 and _are_one(bands.values, used)
+    in_parts_of_one = adds_up_to_one(bands.values, used)
     if not in_parts_of_one:
         bands = bands.with_column(np.ones(len(weights)))  # for the weighted sums
     values = np.hstack([bands.values, bands.extra])
@@ -90,10 +90,10 @@ def fused_sums(matrix, kept: np.ndarray | None, columns: np.ndarray | None, band
     return products, powers, n_nonzero.astype(np.int64), nonzero_weight, large, totals, total_squares
 
 
-def _are_one(values: np.ndarray, used: np.ndarray) -> bool:
-    """Return whether the values of each used row add up to 1."""
+def adds_up_to_one(values: np.ndarray, used: np.ndarray) -> bool:
+    """Return whether there are columns, and the values of each used row (by position or mask) add up to 1."""
     off = np.abs(values @ np.ones(values.shape[1]) - 1) >= 1e-14
-    return not off.any() or not off[used].any()
+    return values.shape[1] > 0 and (not off.any() or not off[used].any())
 
 
 def _reaching(matrix, lines: np.ndarray, columns: np.ndarray | None, bound: float) -> np.ndarray:

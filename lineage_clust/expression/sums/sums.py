@@ -13,7 +13,7 @@ from ..passes import Fit, SumRequest, run_fits
 from ..storage.blocks import BlockedExpression
 from ..storage.sources import cuts
 from .bands import Bands, no_design
-from .fused import LARGE, fused_sums
+from .fused import LARGE, adds_up_to_one, fused_sums
 
 _VALUES = 2**18  # values in double precision at a time: fits into the cache
 _CANCELLED = 1e-6  # minimal variation relative to the squares for eight significant digits
@@ -299,8 +299,7 @@ def _sparse_products(block, bands: Bands, weights) -> tuple[np.ndarray, np.ndarr
         products[band : band + n_starts] += (placed @ (weights * bands.values[:, band])).reshape(n_starts, n_genes)
     for column in range(bands.extra.shape[1]):
         products[bands.n_banded + column] = block.T @ (weights * bands.extra[:, column])
-    used = weights > 0
-    if width and np.all(np.abs(bands.values[used].sum(axis=1) - 1) < 1e-14):
+    if adds_up_to_one(bands.values, weights > 0):
         return products, products[: bands.n_banded].sum(axis=0)
     return products, block.T @ weights
 

@@ -78,12 +78,10 @@ def check_targets(y, n_cells: int):
     """Return y as a two-dimensional array, CSR or CSC matrix, and whether it was one-dimensional."""
     if y is None:
         raise ValueError("This GAM estimator requires y to be passed, but the target y is None.")
-    if isinstance(y, BlockedExpression):
-        single = False
-    elif sparse.issparse(y):
+    single = False
+    if sparse.issparse(y):
         y = y if y.format in ("csr", "csc") else y.tocsr()
-        single = False
-    else:
+    elif not isinstance(y, BlockedExpression):
         y = np.asarray(y)
         if y.dtype.kind not in "buif":
             try:
@@ -125,11 +123,9 @@ def check_penalty(penalty, n_features: int) -> np.ndarray | None:
         penalty, penalty.T, atol=1e-10 * np.abs(penalty).max(initial=0)
     ):
         raise ValueError("penalty must be finite and symmetric.")
-    if len(penalty):
-        values = np.linalg.eigvalsh(penalty)
-        lowest = values[0]
-        if lowest < -1e-8 * np.abs(values).max():
-            raise ValueError(f"penalty must be positive semi-definite; its smallest eigenvalue is {lowest:.3g}.")
+    values = np.linalg.eigvalsh(penalty)
+    if values.min(initial=0.0) < -1e-8 * np.abs(values).max(initial=0.0):
+        raise ValueError(f"penalty must be positive semi-definite; its smallest eigenvalue is {values[0]:.3g}.")
     return penalty
 
 

@@ -66,6 +66,14 @@ def store(model: Any, design: Design, result: GeneEstimates, single: bool) -> No
     model._single, model._has_intercept = single, design.has_intercept
 
 
+def with_coefficients(model: Any, coefficients: np.ndarray, intercept: np.ndarray) -> Any:
+    """Return a GAM with the design of a fitted one and coefficients `(n_genes, n_features)`, without further results."""
+    other = clone(model)
+    other.coef_, other.intercept_, other._single = coefficients, intercept, False
+    other._link, other._has_intercept, other.n_features_in_ = model._link, model._has_intercept, model.n_features_in_
+    return other
+
+
 def subset(model: Any, genes: Any) -> Any:
     """Return a fitted GAM of some genes, given their positions."""
     genes = np.atleast_1d(genes)
@@ -74,10 +82,7 @@ def subset(model: Any, genes: Any) -> Any:
             f"genes must be positions from 0 to {len(model.lambda_) - 1}; got {shortened(genes.tolist())}."
         )
     genes = genes.astype(int)
-    other = clone(model)
-    coef, intercept = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
-    other.coef_, other.intercept_, other._single = coef[genes], intercept[genes], False
-    other._link, other._has_intercept, other.n_features_in_ = model._link, model._has_intercept, model.n_features_in_
+    other = with_coefficients(model, np.atleast_2d(model.coef_)[genes], np.atleast_1d(model.intercept_)[genes])
     for name in _BY_GENE:
         if name in vars(model):  # not every family has all of them
             setattr(other, name, getattr(model, name)[genes])

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from sklearn.base import clone
 
 from ...expression.passes import run_fits
 from ...utils.combining import cauchy_combination
 from ..notes import joined
 from .donors.posterior import DonorPosterior
+from .estimates import with_coefficients
 from .inference.posterior import GenePosterior, SharedPosterior
 
 Posterior = SharedPosterior | GenePosterior | DonorPosterior
@@ -136,10 +136,7 @@ def pool(models: Sequence[Any], n_cells: float) -> Any:
         for gene, reason in one.failed_.items():
             failed.setdefault(gene, f"{reason} (draw {number} of pseudotime)")
     first = models[0]
-    made = clone(first)
-    made._single, made._link, made._has_intercept = False, first._link, first._has_intercept
-    made.n_features_in_ = first.n_features_in_
-    made.coef_, made.intercept_ = np.ascontiguousarray(mean[:, :-1]), mean[:, -1].copy()
+    made = with_coefficients(first, np.ascontiguousarray(mean[:, :-1]), mean[:, -1].copy())
     for name in (*_GEOMETRIC, *_MEAN):
         if hasattr(first, name):
             values = np.array([getattr(one, name) for one in models])
