@@ -21,9 +21,10 @@ _N_SPLITS = 10  # of the rows in halves
 class Bounds(NamedTuple):
     """Thresholds for the distinctness of two clusters, and for the variance that the division of a continuum explains.
 
-    connectivity : Upper bound of the weight of the edges between two clusters divided by its expectation by chance.
-    support : Lower bound of the agreement between independent halves of the data on the cluster of each row.
-    correlation : Upper bound of the correlation of the mean rows of two clusters.
+    connectivity : Upper bound of the weight of the edges between two clusters divided by its expectation by chance, in a
+        random graph with the same degrees.
+    support : Lower bound of the agreement beyond chance between independent halves of the data on the cluster of each row.
+    correlation : Upper bound of the Pearson correlation of the mean rows of two clusters.
     explained : Lower bound of the share of the squared deviations of all curves that a division explains.
     within : Lower bound of the share of the squared deviations in a cluster that its division explains, if its parts are
         not divided further. The best division of a normal distribution explains 2 / pi of the share of the first
@@ -42,14 +43,7 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairwise measures of the clusters of a partition, symmetric.
-
-    connectivity : Weight of the edges between two clusters divided by its expectation in a random graph with the same
-        degrees; 0 on the diagonal.
-    support : Agreement beyond chance between independent halves of the data on the cluster of each of their rows; 1 on
-        the diagonal.
-    correlation : Pearson correlation of the mean rows; -1 on the diagonal.
-    """
+    """Pairwise measures of the clusters of a partition, which :class:`Bounds` bound; 0, 1 and -1 on the diagonals."""
 
     connectivity: np.ndarray
     support: np.ndarray

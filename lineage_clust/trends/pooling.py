@@ -28,9 +28,8 @@ def fit_time_draws(
 ) -> tuple[Any, np.ndarray]:
     """Fit clones of a model to every draw `(n_cells, n_draws)` of pseudotime on the same basis, and pool the fits.
 
-    design_of : Function from the times `(n_cells,)` of a draw to the design.
-    known : Further arguments of the model's `fit`.
-    returns : The model of :func:`lineage_clust.models.gam.pooled.pool`, and the coefficients of :class:`Scatter`.
+    `design_of` returns the design of times, and `known` are further arguments of the model's `fit`. The coefficients of
+    :class:`Scatter` are returned as well.
     """
     models, sizes, scatter = [], [], Scatter(np.isfinite(draws).sum(axis=1))
     in_file = isinstance(Y, BlockedExpression) and not Y.in_memory

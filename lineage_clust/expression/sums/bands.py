@@ -16,8 +16,7 @@ _ROWS = 2**15  # rows converted to dense at a time
 class Bands:
     """A design whose row `i` is `values[i]` starting at column `starts[i]`, zero elsewhere, plus dense columns.
 
-    starts : `(n_cells,)` first nonzero column.
-    values : `(n_cells, width)`.
+    starts, values : `(n_cells,)` and `(n_cells, width)`.
     extra : `(n_cells, n_extra)` additional dense columns: covariates, intercept, offset.
     """
 

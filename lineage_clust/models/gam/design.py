@@ -19,7 +19,6 @@ class Design:
     """A design matrix with its penalty and the coefficients of its constant.
 
     matrix : `(n_cells, n_columns)`, dense or CSR; an added intercept is the last column.
-    penalty : `(n_columns, n_columns)`.
     n_smooth : Number of leading columns that form the smooth; the others are unpenalised covariates.
     constant : `(n_columns,)` unpenalised coefficients for which the design is 1 in every cell, or `None`.
     """

@@ -82,20 +82,12 @@ class PooledPosterior:
 def fit_each(
     models: Sequence[Any], designs: Sequence[Any], y: Any, weights: Sequence[np.ndarray], **known: Any
 ) -> None:
-    """Fit GAMs to the same expression in the same passes, each with its own design and weights.
+    """Fit GAMs in place, in the same passes, to the same expression, each with its own design and weights.
 
     Parameters
     ----------
-    models
-        Unfitted models with the same parameters, fitted in place.
-    designs
-        `(n_cells, n_features)` each.
-    y
-        `(n_cells, n_genes)`.
-    weights
-        `(n_cells,)` each.
-    known
-        Further arguments of :meth:`lineage_clust.models.GAM.fit`.
+    models, designs, y, weights, known
+        Unfitted models with the same parameters, and arguments of :meth:`lineage_clust.models.GAM.fit`.
     """
     arguments = known.get("penalty"), known.get("offset"), known.get("groups")
     with models[0]._threads():

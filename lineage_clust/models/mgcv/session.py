@@ -99,10 +99,7 @@ def _same_library_path():
 
 
 class Session:
-    """The embedded R session, one per process.
-
-    mgcv_version : str. Version of mgcv.
-    """
+    """The embedded R session, one per process."""
 
     def __init__(self):
         try:
@@ -129,10 +126,7 @@ class Session:
             self.mgcv_version = self._functions["version"][0]
 
     def call(self, name: str, **arguments) -> dict:
-        """Call one of the functions and return its result, a list, as a dictionary of arrays and bytes.
-
-        raises UnfitGeneError : If R raises an error, with its message.
-        """
+        """Return the result of a function, a list, as a dictionary; errors of R are raised as UnfitGeneError."""
         with self._lock:
             result = self._functions[name](**{key: self._to_r(value) for key, value in arguments.items()})
             values = {key: self._from_r(value) for key, value in zip(result.names, result, strict=True)}
@@ -165,10 +159,7 @@ class Session:
 
 
 def session() -> Session:
-    """Return the session, which is started on first use.
-
-    raises ImportError : If rpy2, R or mgcv is missing; the message explains how to install them.
-    """
+    """Return the session, started on first use; an ImportError says how to install rpy2, R or mgcv if one is missing."""
     with _start:
         if not _sessions:
             _sessions.append(Session())

@@ -29,11 +29,9 @@ class RowGroup:
 
 
 class GroupedDesign:
-    """A design with rows sorted by the columns they use.
+    """A design `(n_nodes, n_columns)`, with many exact zeros if it consists of B-splines, sorted by the columns rows use.
 
-    matrix : ndarray of shape (n_nodes, n_columns). Design, with many exact zeros if it consists of B-splines.
-    order : ndarray of shape (n_nodes,). Position of the node in each row of the sorted design; responses must be sorted
-        likewise.
+    `order` `(n_nodes,)` is the position of the node in each row; responses must be sorted likewise.
     """
 
     def __init__(self, matrix: np.ndarray):

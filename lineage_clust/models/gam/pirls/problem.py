@@ -20,13 +20,7 @@ from .scale import ScaleEquation
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Likelihood to be maximised: family, link and their options.
-
-    family, link : The exponential family and its link.
-    expectile : Level of expectile regression, or `None`.
-    dispersion : `"gene"`, `"shrunk"` or a fixed dispersion `1 / theta` of the negative binomial.
-    max_iter : Maximum number of iterations.
-    """
+    """Likelihood to be maximised, and its options: see the parameters of the same names of :class:`lineage_clust.GAM`."""
 
     family: Family
     link: Link
@@ -85,12 +79,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells, and how the genes are fitted to them; passed through all stages of a fit.
-
-    design : Design of the cells.
-    weights : `(n_cells,)`, positive.
-    offset : `(n_cells,)` known term of the linear predictor, or `None`.
-    """
+    """Cells, and how the genes are fitted to them; passed through all stages of a fit. Weights `(n_cells,)` are positive."""
 
     design: Design
     weights: np.ndarray

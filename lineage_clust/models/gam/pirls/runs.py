@@ -34,11 +34,7 @@ _CELL_VALUES, _NODE_VALUES = 400_000, 100_000  # per chunk, so that working arra
 
 
 class GridFits:
-    """Fits of genes on a grid, in chunks.
-
-    table : Sums of the expression of these genes over the nodes.
-    genes : Positions of these genes among all genes, in ascending order.
-    """
+    """Fits of genes, with ascending positions among all, from sums of expression over the nodes of a grid, in chunks."""
 
     def __init__(self, cells: Cells, table: Table, genes: np.ndarray, grid: Grid):
         self.cells, self.table, self.genes = cells, table, genes
@@ -82,10 +78,7 @@ class GridFits:
 
 
 class ExactFits:
-    """Fits of genes from the cells, in chunks.
-
-    counts : `(n_genes,)` numbers of nonzero values.
-    """
+    """Fits of genes from the cells, in chunks; `counts` `(n_genes,)` are numbers of nonzero values."""
 
     def __init__(self, cells: Cells, Y, counts: np.ndarray):
         self.cells, self.Y, self.counts = cells, Y, counts

@@ -105,8 +105,7 @@ def minimise_each(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the same as :func:`minimise` for groups of genes with one spectrum each; Newton steps are made jointly.
 
-    name : `"reml"` or `"gcv"`.
-    loadings, squares, n_cells : As in :func:`reml`, for the genes of each group.
+    Arguments are as in :func:`reml`, for the genes of each group.
     """
     make = CRITERIA[name]
     criteria = [make(*of, n_cells) for of in zip(spectra, loadings, squares, strict=True)]
