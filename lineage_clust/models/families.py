@@ -85,14 +85,14 @@ class Family:
         """Return which genes contain zeros outside the support of the family; they are fitted by quasi-likelihood."""
         return np.asarray((y <= 0).any(axis=0)) if self.positive else np.zeros(y.shape[1], dtype=bool)
 
-    def best_loss(self, y: np.ndarray, level: np.ndarray) -> np.ndarray:
+    def best_loss(self, y: np.ndarray, level: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
         """Return the loss relative to which a deviance is reported, for genes with mean `level`.
 
         It is the minimum of the loss of each value. For zeros under a gamma or inverse Gaussian there is no minimum;
         they are replaced by half of the smallest positive value of the gene, or by the gene's mean if that is smaller.
         """
         if not self.positive:
-            return self.least_loss(y)
+            return self.least_loss(y, theta)
         reached = np.minimum(self.floored(y), np.where(y > 0, np.inf, level))
         return np.where(y > 0, self.least_loss(reached), self.loss(np.zeros_like(y), reached))
 
