@@ -12,7 +12,7 @@ from ..plotting.parts.captions import captions_of
 from ..plotting.parts.colors import cluster_colors
 from ..results.result import FitResult
 from ..results.tables import MOST, named_in
-from .columns import heading, is_detail, meaning
+from .columns import Vocabulary
 from .gene_data import HEIGHT, WIDTH, sparklines
 
 _LEFT_OUT = {"half_max_flank", "direction", "direction_share", "relative_amplitude"}
@@ -23,6 +23,7 @@ def cluster_table(result: FitResult, lineages: list[str]) -> str:
     table = result.cluster_table
     if len(table) == 0:
         return ""
+    said = Vocabulary(lineages)
     shares = [_shares(row, lineages) for _, row in table.iterrows()]
     if {"half_max", "half_back"} <= set(table):  # a peak that begins above its half is first half-way on the way back
         table = table.assign(half_max=table["half_max"].mask(table["half_back"] < table["half_max"]))
@@ -32,23 +33,17 @@ def cluster_table(result: FitResult, lineages: list[str]) -> str:
     left_out = _LEFT_OUT | ({"name"} if same_name else set())
     if "specificity" in table:  # redundant with specificity
         left_out |= {"changes_in"}
-    details = {name for name in table if is_detail(str(name), lineages) and name != "half_back"} | left_out
+    details = {name for name in table if said.is_detail(str(name)) and name != "half_back"} | left_out
     empty = {name for name in table if table[name].isna().all() or (table[name] == "").all()}
     leading = ["size", "top_genes", "words"]
     columns = [*leading, *(name for name in table if name not in [*details, *leading, *empty])]
     colors = cluster_colors(result.n_clusters)
     lines = sparklines(result.centers, result.grid_lineage)
-    names = ["cluster", "trend", *map(str, columns)]
-    numeric = [
-        False,
-        False,
-        *(is_numeric_dtype(table[column]) and not is_bool_dtype(table[column]) for column in columns),
-    ]
-    kinds = {True: "number", False: ""}
+    numeric = [name for name in columns if is_numeric_dtype(table[name]) and not is_bool_dtype(table[name])]
     heads = "".join(
-        f'<th scope="col" data-column="{escape(name)}" data-help="{escape(meaning(name, lineages))}"'
-        f' class="{kinds[right]}">{escape(heading(name, lineages))}</th>'
-        for name, right in zip(names, numeric, strict=True)
+        f'<th scope="col" data-column="{escape(name)}" data-help="{escape(said.meaning(name))}"'
+        f' class="{"number" if name in numeric else ""}">{escape(said.heading(name))}</th>'
+        for name in ["cluster", "trend", *map(str, columns)]
     )
     rows = []
     for position, (cluster, row) in enumerate(table.iterrows()):
@@ -59,13 +54,13 @@ def cluster_table(result: FitResult, lineages: list[str]) -> str:
             "genes</button>"
             f"</th><td>{_sparkline(lines[position], colors[number], f'Mean trend of cluster {number}')}</td>"
         ]
-        for column, right in zip(columns, numeric[2:], strict=True):
+        for column in columns:
             bounds = _bounds(row[f"{column}_lower"], row[f"{column}_upper"]) if column in bounded else ""
             bounds = shares[position] if column == "words" else bounds
             text = _text(row[column], 3)
-            kind = "number" if right else "long" if len(text) > 24 else ""
+            kind = "number" if column in numeric else "long" if len(text) > 24 else ""
             cells.append(
-                f'<td class="{kind}" data-label="{escape(heading(str(column), lineages))}" '
+                f'<td class="{kind}" data-label="{escape(said.heading(str(column)))}" '
                 f'data-value="{_text(row[column], 12)}">{text}{bounds}</td>'
             )
         rows.append(f"<tr>{''.join(cells)}</tr>\n")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 _DETAILS = (
-    "pvalue", "converged", "lambda", "gene_ids", "half_max_flank", "half_back", "edf", "agreement", "note", "cluster_name",
+    "converged", "lambda", "gene_ids", "half_max_flank", "half_back", "edf", "agreement", "note", "cluster_name",
 )  # fmt: skip
+_ENDS = {"lower": "lower bound", "upper": "upper bound", "confidence": "confidence"}
 
 # headings; other columns are headed by their names
 WORDS = {
@@ -71,47 +72,53 @@ MEANINGS = {
 }
 
 
-def meaning(column: str, names: Sequence[str], known: Mapping[str, str] = MEANINGS, bound: str = "bound") -> str:
-    """Return the meaning of a table column, or an empty string if unknown.
+class Vocabulary:
+    """Headings and meanings of the columns of a table, and which of them are shown by default.
 
-    Columns of one of several lineages (or conditions) end in its name, interval bounds in lower and upper.
-    """
-    if column in known:
-        return known[column]
-    for name in names:
-        if column.endswith(f"_{name}"):
-            text = meaning(column[: -len(name) - 1], [], known, bound)
-            return f"{name}: {text}" if text else ""
-    for end in ("lower", "upper"):
-        plain = column.removesuffix(f"_{end}")
-        if plain != column and plain in known:
-            return f"{end.capitalize()} {bound}: {known[plain]}"
-    return ""
+    names : Lineages or conditions; columns of one of them end in its name.
+    bound : What columns that end in lower and upper are.
 
-
-def heading(
-    column: str, names: Sequence[str], words: Mapping[str, str] = WORDS, known: Mapping[str, str] = MEANINGS
-) -> str:
-    """Return the heading of a column.
-
-    >>> heading("peak", []), heading("peak_lower", []), heading("qvalue_Ery", ["Ery", "Mono"])
+    >>> one, two = Vocabulary([]), Vocabulary(["Ery", "Mono"])
+    >>> one.heading("peak"), one.heading("peak_lower"), two.heading("qvalue_Ery")
     ('highest at', 'highest at, lower bound', 'q-value (Ery)')
-    """
-    for name in names:
-        if column not in known and column.endswith(f"_{name}"):
-            return f"{heading(column[: -len(name) - 1], [], words, known)} ({name})"
-    for end, more in (("lower", ", lower bound"), ("upper", ", upper bound"), ("confidence", ", confidence")):
-        plain = column.removesuffix(f"_{end}")
-        if plain != column and plain in known:
-            return words.get(plain, plain) + more
-    return words.get(column, column)
-
-
-def is_detail(column: str, lineages: list[str]) -> bool:
-    """Return whether a column is hidden unless all columns are shown.
-
-    >>> is_detail("peak", []), is_detail("peak_lower", []), is_detail("peak_Ery", ["Ery", "Mono"])
+    >>> one.is_detail("peak"), one.is_detail("peak_lower"), two.is_detail("peak_Ery")
     (False, True, True)
     """
-    of_one = len(lineages) > 1 and column.endswith(tuple(f"_{lineage}" for lineage in lineages))
-    return of_one or column in _DETAILS or column.endswith(("_lower", "_upper", "_confidence"))
+
+    def __init__(
+        self, names: Sequence[str], words: Mapping[str, str] = WORDS, meanings: Mapping[str, str] = MEANINGS,
+        bound: str = "bound",
+    ):  # fmt: skip
+        self.names, self._words, self._meanings, self._bound = names, words, meanings, bound
+
+    def heading(self, column: str) -> str:
+        """Return the heading of a column, by default its name."""
+        plain, name = self._parted(column)
+        base, _, end = plain.rpartition("_")
+        said = self._words.get(plain, plain)
+        if end in _ENDS and base in self._meanings:
+            said = f"{self._words.get(base, base)}, {_ENDS[end]}"
+        return f"{said} ({name})" if name else said
+
+    def meaning(self, column: str) -> str:
+        """Return the meaning of a column, or an empty string if unknown."""
+        plain, name = self._parted(column)
+        base, _, end = plain.rpartition("_")
+        text = self._meanings.get(plain, "")
+        if not text and end in ("lower", "upper") and base in self._meanings:
+            text = f"{end.capitalize()} {self._bound}: {self._meanings[base]}"
+        return f"{name}: {text}" if text and name else text
+
+    def is_detail(self, column: str) -> bool:
+        """Return whether a column is hidden unless all columns are shown."""
+        ends = [*_ENDS, *(self.names if len(self.names) > 1 else ())]
+        return column in _DETAILS or column.startswith("pvalue") or column.endswith(tuple(f"_{end}" for end in ends))
+
+    def described(self, column: str) -> dict[str, str | bool]:
+        """Return what the script of a page reads about a column."""
+        return {"word": self.heading(column), "help": self.meaning(column), "detail": self.is_detail(column)}
+
+    def _parted(self, column: str) -> tuple[str, str]:
+        """Return a column without the name of its lineage or condition, and this name, or ""."""
+        own = [name for name in self.names if column not in self._meanings and column.endswith(f"_{name}")]
+        return (column.removesuffix(f"_{own[0]}"), own[0]) if own else (column, "")

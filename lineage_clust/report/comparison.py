@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -15,10 +15,10 @@ from .._version import __version__
 from ..errors import counted
 from ..plotting.parts.colors import lineage_colors
 from ..utils.atomic import write_whole
-from .columns import heading, is_detail, meaning
-from .gene_data import at_times, coded, columns_of, packed, page_data, rounded, sparklines, zeros
-from .page import concerns_of, definitions, failures_of, listed, meanings_of, page_of, picture_of, table_of
-from .pictures import Picture, embedded
+from .columns import Vocabulary
+from .gene_data import at_times, coded, columns_of, page_data, rounded, sparklines, zeros
+from .page import drawn, page_of, table_of
+from .pictures import Picture
 
 _N_POINTS = 40
 _MOST_SAMPLES = 24  # thin lines in the figure of a gene
@@ -74,44 +74,25 @@ def write_comparison(found: Any, path: str | Path, title: str | None = None) -> 
 def render_comparison(found: Any, title: str | None = None) -> str:
     """Return the page as reproducible text."""
     others = ", ".join(found.conditions[1:])
-    title = f"{others} compared with {found.reference}" if title is None else str(title)
-    drawn = list(_pictures(found))
-    images = [
-        [embedded(partial(_settled, draw), found.genes) for draw in (one.draw, one.draw_narrow) if draw is not None]
-        for one in drawn
-    ]
-    sections = [
-        ("summary", "Summary"), *((one.anchor, one.title) for one in drawn), ("genes", "Gene table"),
-        ("samples", "Samples"), *([("failed", "Genes without a trend")] if found.failed else []), ("methods", "Methods"),
-        ("parameters", "Parameters and versions"),
-    ]  # fmt: skip
-    columns = ["gene", "trend", *map(str, found.table)]
+    named = found.conditions[1:] if len(found.conditions) > 2 else []  # the columns of these have their names as suffix
+    vocabulary = Vocabulary(named, _WORDS, _MEANINGS, f"bound of the {found.level:.0%} interval")
     return page_of(
-        title,
-        sections,
-        lead=escape(found.replicates_note),
-        summary=definitions(_facts(found)),
+        f"{others} compared with {found.reference}" if title is None else str(title),
+        drawn(_pictures(found), found.genes, settle=True),
+        vocabulary,
+        _data(found, vocabulary),
+        lead=found.replicates_note,
+        summary=_facts(found),
         caution=_CAUTION,
-        concerns=concerns_of(_concerns(found)),
-        pictures="".join(map(picture_of, drawn, images)),
+        concerns=_concerns(found),
         table="table</code> of the comparison",
         how="Open a row to see the trends in each condition and their difference.",
-        methods=escape(_methods(found)),
-        references=listed(_CITED),
-        clusters="",
-        meanings=meanings_of((name, _word(found, name), _meaning(found, name)) for name in columns),
-        failures=_samples(found) + failures_of(found.failed),
+        methods=_methods(found),
+        cited=_CITED,
+        samples=_samples(found),
+        failed=found.failed,
         parameters=f"<div><h3>Comparison</h3>{table_of(['parameter', 'value'], _parameters(found))}</div>",
-        data=packed(_data(found)),
     )
-
-
-def _settled(draw: Callable[[], Any]) -> Any:
-    """Return the drawn figure after applying its layout."""
-    drawn = draw()
-    figure = drawn if hasattr(drawn, "savefig") else drawn.figure
-    figure.draw_without_rendering()
-    return figure
 
 
 def _facts(found: Any) -> list[tuple[str, str, str]]:
@@ -184,19 +165,14 @@ def _pictures(found: Any) -> Iterator[Picture]:
     )  # fmt: skip
 
 
-def _data(found: Any) -> str:
+def _data(found: Any, vocabulary: Vocabulary) -> dict[str, Any]:
     inside = found.is_common
     others = [f"minus {found.reference}: {name}" for name in found.conditions[1:]]
     values = np.nan_to_num(np.hstack(list(found.differences[:, :, inside])))
     of = np.repeat(others, inside.sum())
     p, q = (found.table[name].to_numpy(dtype=float) for name in ("pvalue_both", "qvalue_both"))
     return page_data(
-        columns_of(
-            found.table,
-            word=partial(_word, found),
-            help=partial(_meaning, found),
-            detail=lambda name: is_detail(name, _named(found)) or name.startswith("pvalue"),
-        ),
+        columns_of(found.table, vocabulary),
         first=np.lexsort((p, np.nan_to_num(q, nan=2.0))).tolist(),
         paths=sparklines(values, of, with_zero=True),
         zeros=zeros(values),
@@ -205,7 +181,6 @@ def _data(found: Any) -> str:
         of=of,
         scaled=[],
         curves=_curves(found),
-        spots={},
         prefix="differences" if found.lineage is None else f"{found.lineage}_differences",
         names=[str(cluster) for cluster in range(found.n_clusters)],
     )
@@ -237,19 +212,6 @@ def _curves(found: Any) -> dict[str, Any]:
         "differences": coded(np.hstack(differences)),
         "axis": {"log": "log expression", "logit": "log odds"}.get(found.link, "expression"),
     }
-
-
-def _word(found: Any, column: str) -> str:
-    return heading(column, _named(found), _WORDS, _MEANINGS)
-
-
-def _meaning(found: Any, column: str) -> str:
-    return meaning(column, _named(found), _MEANINGS, f"bound of the {found.level:.0%} interval")
-
-
-def _named(found: Any) -> list[str]:
-    """Return the conditions whose columns have their names as suffix."""
-    return found.conditions[1:] if len(found.conditions) > 2 else []
 
 
 def _samples(found: Any) -> str:

@@ -60,7 +60,6 @@ def counts(result: FitResult) -> dict[str, float]:
     table = result.gene_table
     threshold = _USUAL_ALPHA if result.gate.alpha is None else float(result.gate.alpha)
     return {
-        "asked": len(result.genes) + len(result.failed),
         "fitted": len(result.genes),
         "failed": len(result.failed),
         "tested": int(table["pvalue"].notna().sum()),

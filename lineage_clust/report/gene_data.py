@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import compress
 
@@ -16,7 +16,7 @@ from ..results.cells import binned_cells
 from ..results.result import FitResult
 from ..results.tabulating import set_name
 from ..trends.trends import names_along
-from .columns import heading, is_detail, meaning
+from .columns import Vocabulary
 from .facts import names_of
 
 _DIGITS = 6  # of the table
@@ -30,36 +30,32 @@ _FEW_DIGITS = 5  # of a curve
 _FIRST_LETTER = 40
 
 
-def gene_data(result: FitResult, adata: Any = None, spots: dict[str, Any] | None = None) -> str:
-    """Return :func:`page_data` of a fit, with the cells in bins if they are given, and the `spots` of each figure."""
+def gene_data(result: FitResult, adata: Any = None) -> dict[str, Any]:
+    """Return :func:`page_data` of a fit, with the cells in bins if they are given."""
     lineages = names_of(result)
     return page_data(
-        columns_of(
-            result.gene_table,
-            word=lambda name: heading(name, lineages),
-            help=lambda name: meaning(name, lineages),
-            detail=lambda name: is_detail(name, lineages),
-        ),
+        columns_of(result.gene_table, Vocabulary(lineages)),
         first=_leading_first(result),
         paths=sparklines(result.scaled, result.grid_lineage),
         of=result.grid_lineage,
         scaled=[[float(f"{value:.4g}") for value in ends] for ends in (result.scaled.min(1), result.scaled.max(1))],
         curves=curve_data(result, adata),
-        spots=spots or {},
         prefix="_".join(lineages),
         names=result.cluster_names,
     )
 
 
-def page_data(columns: list[dict], *, of: np.ndarray, prefix: str, names: Sequence[str], **parts: Any) -> str:
-    """Return the data of the script of a page as JSON that can be embedded in HTML.
+def page_data(
+    columns: list[dict], *, of: np.ndarray, prefix: str, names: Sequence[str], **parts: Any
+) -> dict[str, Any]:
+    """Return the data of the script of a page.
 
     of : `(n_points,)` lineage, or condition, of each point of a sparkline.
     prefix, names : Beginning of the names of gene sets, and names of the clusters.
-    parts : `first`: default order of the genes; `paths`; `scaled`: minimum and maximum of each gene; `curves`; `spots`;
-        others as the script reads them.
+    parts : `first`: default order of the genes; `paths`; `scaled`: minimum and maximum of each gene; `curves`; others as the
+        script reads them.
     """
-    data = {
+    return {
         "columns": columns,
         "boundaries": boundaries(of),
         "size": [WIDTH, HEIGHT],
@@ -69,29 +65,22 @@ def page_data(columns: list[dict], *, of: np.ndarray, prefix: str, names: Sequen
         "unassignedSet": set_name(-1, prefix),
         "colors": cluster_colors(len(names)),
         "unassigned": UNASSIGNED_COLOR,
+        **parts,
     }
-    return inside_html(data | parts)
 
 
-def columns_of(table: pd.DataFrame, **described: Callable[[str], Any]) -> list[dict]:
-    """Return the columns of a table, the gene first, as :func:`column_of` and with what functions of the name say."""
-    columns: list[dict[str, Any]] = [{"name": "gene", "kind": "text", "values": [str(gene) for gene in table.index]}]
-    columns += [column_of(str(name), table[name]) for name in table]
-    return [one | {key: say(one["name"]) for key, say in described.items()} for one in columns]
+def columns_of(table: pd.DataFrame, said: Vocabulary) -> list[dict]:
+    """Return the columns of a table, the gene first, as :func:`column_of` with what is said of them."""
+    columns = [column_of("gene", table.index.to_series()), *(column_of(str(name), table[name]) for name in table)]
+    return [one | said.described(one["name"]) for one in columns]
 
 
-def packed(text: str) -> str:
-    """Return the output of `page_data` with most of it in `packed`, base64 of JSON compressed by zlib."""
-    data = json.loads(text)
+def packed(data: dict[str, Any]) -> str:
+    """Return data as JSON for HTML, most of it taken out into `packed`: base64 of JSON compressed by zlib."""
     hidden: dict[str, Any] = {name: data.pop(name) for name in ("paths", "scaled", "curves", "spots")}
     hidden["values"] = [None if one["name"] == "gene" else one.pop("values") for one in data["columns"]]
     squeezed = compress(json.dumps(hidden, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode(), 9)
-    return inside_html({**data, "packed": b64encode(squeezed).decode()})
-
-
-def inside_html(data: dict) -> str:
-    """Return JSON that can be embedded in HTML."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    text = json.dumps({**data, "packed": b64encode(squeezed).decode()}, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

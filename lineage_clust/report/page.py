@@ -19,10 +19,10 @@ from ..utils.atomic import write_whole
 from ..utils.progress import bar, progress_bars
 from . import facts
 from .cluster_rows import cluster_table
-from .columns import heading, meaning
+from .columns import Vocabulary
 from .gene_data import gene_data, packed
 from .methods import methods
-from .pictures import SIZE, embedded, pictures
+from .pictures import SIZE, Image, Picture, embedded, pictures
 
 _CELLS = (
     "P-values and intervals treat cells as replicates, not donors or animals. They do not show that a trend would "
@@ -72,47 +72,50 @@ def write_report(fitted: Fitted, path: str | Path, adata: Any = None, title: str
 def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
     """Return the page as reproducible text, see :func:`write_report`."""
     result = result_of(fitted)
-    title = facts.default_title(result) if title is None else str(title)
     lineages = facts.names_of(result)
-    shown = _drawn(result, adata)
-    clusters, failures = cluster_table(result, lineages), failures_of(result.failed)
-    warned = facts.concerns(result, adata)
+    with progress_bars(result.fitter.show_progress_bar):
+        shown = drawn(bar(list(pictures(result, adata)), "pictures", "picture"), result.genes)
     paragraph, cited = methods(result)
-    columns = ["gene", "trend", *map(str, result.gene_table)]
-    spots = {name: image.spots for picture, *images in shown for name, image in _named(picture, images) if image.spots}
+    return page_of(
+        facts.default_title(result) if title is None else str(title),
+        shown,
+        Vocabulary(lineages),
+        gene_data(result, adata),
+        lead=facts.lead(result),
+        summary=facts.summary(result, adata),
+        caution=f"{_CELLS if result.reader.sample_key is None else _DONORS} {_CAUTION}",
+        concerns=facts.concerns(result, adata),
+        clusters=cluster_table(result, lineages),
+        no_pictures=_no_pictures(result),
+        table="gene_table_</code> of the fitted clusterer",
+        how=f"Open a row to see its trend with the interval{' and the cells' if adata is not None else ''}"
+        + (f"; {_TICKS}" if shown else "."),
+        methods=paragraph,
+        cited=cited,
+        failed=result.failed,
+        parameters=_parameters(fitted),
+    )
+
+
+def page_of(
+    title: str, shown: list[tuple[Picture, dict[str, Image]]], vocabulary: Vocabulary, data: dict[str, Any], *, lead: str,
+    summary: Iterable[tuple[str, str, str]], concerns: list[str], methods: str, cited: Iterable[str], failed: dict[str, str],
+    clusters: str = "", samples: str = "", no_pictures: str = "", **parts: str,
+) -> str:  # fmt: skip
+    """Return a page with links to its sections; `parts` are inserted into the template as they are."""
+    script, failures = resource("page.js"), failures_of(failed)
+    columns = [one["name"] for one in data["columns"]]
     sections = [
         ("summary", "Summary"),
         *([("cluster-table", "Cluster table")] if clusters else []),
-        *((picture.anchor, picture.title) for picture, *_ in shown),
+        *((picture.anchor, picture.title) for picture, _ in shown),
         ("genes", "Gene table"),
+        *([("samples", "Samples")] if samples else []),
         *([("failed", "Genes without a trend")] if failures else []),
         ("methods", "Methods"),
         ("parameters", "Parameters and versions"),
     ]
-    return page_of(
-        title,
-        sections,
-        lead=escape(facts.lead(result)),
-        summary=definitions(facts.summary(result, adata)),
-        caution=f"{_CELLS if result.reader.sample_key is None else _DONORS} {_CAUTION}",
-        concerns=concerns_of(warned),
-        pictures="".join(picture_of(picture, images) for picture, *images in shown) or _no_pictures(result),
-        table="gene_table_</code> of the fitted clusterer",
-        how=f"Open a row to see its trend with the interval{' and the cells' if adata is not None else ''}"
-        + (f"; {_TICKS}" if shown else "."),
-        methods=escape(paragraph),
-        references=listed(cited),
-        clusters=clusters,
-        meanings=meanings_of((name, heading(name, lineages), meaning(name, lineages)) for name in columns),
-        failures=failures,
-        parameters=_parameters(fitted),
-        data=packed(gene_data(result, adata, spots)),
-    )
-
-
-def page_of(title: str, sections: Iterable[tuple[str, str]], **parts: str) -> str:
-    """Return a page with a title, links to its sections (anchor and name), and the parts of the template."""
-    script = resource("page.js")
+    spots = {name: image.spots for _, images in shown for name, image in images.items() if image.spots}
     return Template(resource("page.html")).substitute(
         title=escape(title),
         version=escape(__version__),
@@ -120,15 +123,19 @@ def page_of(title: str, sections: Iterable[tuple[str, str]], **parts: str) -> st
         script=script,
         script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         links="".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for anchor, name in sections),
+        lead=escape(lead),
+        concerns=_concerns(concerns),
+        summary=_definitions(summary),
+        clusters=clusters,
+        pictures="".join(_picture(picture, images) for picture, images in shown) or no_pictures,
+        meanings=_meanings([columns[0], "trend", *columns[1:]], vocabulary),
+        failures=samples + failures,
+        methods=escape(methods),
+        references=_listed(cited),
         versions=table_of(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
+        data=packed(data | {"spots": spots}),
         **parts,
     )
-
-
-def listed(works: Iterable[str]) -> str:
-    """Return a numbered list of references, or an empty string."""
-    items = "".join(f"<li>{escape(work)}</li>" for work in works)
-    return items and f"<ol>{items}</ol>"
 
 
 def resource(name: str) -> str:
@@ -136,24 +143,19 @@ def resource(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _drawn(result: FitResult, adata) -> list[tuple]:
-    """Return each figure with its images, for wide screens and, if different, for narrow ones."""
-    with progress_bars(result.fitter.show_progress_bar):
-        return [
-            (picture, *(embedded(draw, result.genes) for draw in (picture.draw, picture.draw_narrow) if draw))
-            for picture in bar(list(pictures(result, adata)), "pictures", "picture")
-        ]
+def drawn(
+    pictures: Iterable[Picture], genes: list[str], settle: bool = False
+) -> list[tuple[Picture, dict[str, Image]]]:
+    """Return each figure with its images by name, for wide screens and, if different, for narrow ones."""
+    return [
+        (one, {one.anchor + end: embedded(draw, genes, settle) for end, draw in one.draws.items()}) for one in pictures
+    ]
 
 
-def _named(picture, images: list) -> list[tuple]:
-    """Return each image of a figure with a name of its own."""
-    return list(zip([picture.anchor, f"{picture.anchor}-narrow"][: len(images)], images, strict=True))
-
-
-def picture_of(picture, images: list) -> str:
+def _picture(picture: Picture, images: dict[str, Image]) -> str:
     """Return the section of a figure."""
     blocks = []
-    for name, image in _named(picture, images):
+    for name, image in images.items():
         kind = " narrow" if name.endswith("-narrow") else " wide-only" if len(images) > 1 else ""
         over = f'<svg class="over" data-picture="{name}" viewBox="0 0 {SIZE} {SIZE}" preserveAspectRatio="none"></svg>'
         over = over if image.spots else ""
@@ -167,7 +169,7 @@ def picture_of(picture, images: list) -> str:
     )
 
 
-def concerns_of(found: list[str]) -> str:
+def _concerns(found: list[str]) -> str:
     """Return the section of concerns, or an empty string."""
     if not found:
         return ""
@@ -184,7 +186,7 @@ def _no_pictures(result: FitResult) -> str:
     return f'<section id="panels"><h2>Clusters</h2><p>No gene is in a cluster.{advice}</p></section>\n'
 
 
-def definitions(rows: Iterable[tuple[str, str, str]]) -> str:
+def _definitions(rows: Iterable[tuple[str, str, str]]) -> str:
     """Return a definition list of facts, each with term, value and note."""
     return "".join(
         f"<div><dt>{escape(term)}</dt><dd>{escape(value)}{f' <small>{escape(remark)}</small>' if remark else ''}</dd></div>"
@@ -192,13 +194,20 @@ def definitions(rows: Iterable[tuple[str, str, str]]) -> str:
     )
 
 
-def meanings_of(columns: Iterable[tuple[str, str, str]]) -> str:
-    """Return a definition list of columns with a meaning, each with name, heading and meaning."""
+def _meanings(columns: Iterable[str], said: Vocabulary) -> str:
+    """Return a definition list of the columns with a meaning."""
     return "".join(
-        f"<dt>{escape(words)}{f' <code>{escape(name)}</code>' if words != name else ''}</dt><dd>{escape(text)}</dd>"
-        for name, words, text in columns
-        if text
+        f"<dt>{escape(said.heading(name))}{f' <code>{escape(name)}</code>' if said.heading(name) != name else ''}</dt>"
+        f"<dd>{escape(said.meaning(name))}</dd>"
+        for name in columns
+        if said.meaning(name)
     )
+
+
+def _listed(works: Iterable[str]) -> str:
+    """Return a numbered list of references, or an empty string."""
+    items = "".join(f"<li>{escape(work)}</li>" for work in works)
+    return items and f"<ol>{items}</ol>"
 
 
 def failures_of(failed: dict[str, str]) -> str:

@@ -40,6 +40,11 @@ class Picture:
     draw: Callable
     draw_narrow: Callable | None = None
 
+    @property
+    def draws(self) -> dict[str, Callable]:
+        """The functions by the ending of the name of their image."""
+        return {"": self.draw} | ({"-narrow": self.draw_narrow} if self.draw_narrow else {})
+
 
 def pictures(result: FitResult, adata=None) -> Iterator[Picture]:
     """Yield the figures for which the fit has content, with the cells behind trends if they are given."""
@@ -125,8 +130,8 @@ class Image:
     spots: dict[str, list]
 
 
-def embedded(draw: Callable, genes: list[str]) -> Image:
-    """Return a drawn figure as an image; `genes` are all genes of the page."""
+def embedded(draw: Callable, genes: list[str], settle: bool = False) -> Image:
+    """Return a drawn figure, after computing its layout if this is to `settle`; `genes` are all genes of the page."""
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -134,6 +139,8 @@ def embedded(draw: Callable, genes: list[str]) -> Image:
     with plt.rc_context({"figure.dpi": _DPI, "text.hinting": "no_hinting"}):
         drawn = draw()
         figure = drawn if hasattr(drawn, "savefig") else drawn.figure.figure
+        if settle:
+            figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the layout has been applied, and would be computed again
         canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
         try:

@@ -25,4 +25,4 @@ def text(tc):
 @pytest.fixture
 def quick(monkeypatch):
     """Leave the pictures out of the page but what is written about them: drawing them takes most of the time."""
-    monkeypatch.setattr(page, "embedded", lambda draw, genes: pictures.Image("data:image/png;base64,", 300, 200, {}))
+    monkeypatch.setattr(page, "embedded", lambda *_: pictures.Image("data:image/png;base64,", 300, 200, {}))

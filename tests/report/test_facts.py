@@ -50,9 +50,10 @@ def test_several_lineages(adata):
     assert rows["Cells"] == f"A {tc.n_cells_['A']}; B {tc.n_cells_['B']}"
     assert rows["Pseudotime"].startswith("A 0 to ")
     assert facts.default_title(tc._result) == "Gene expression trends along A and B"
-    assert columns.meaning("pvalue_B", ["A", "B"]) == f"B: {columns.MEANINGS['pvalue']}"
-    assert columns.meaning("unheard_of", ["A", "B"]) == ""
-    assert columns.meaning("peak_lower_A", ["A", "B"]) == f"A: Lower bound: {columns.MEANINGS['peak']}"
+    said = columns.Vocabulary(["A", "B"])
+    assert said.meaning("pvalue_B") == f"B: {columns.MEANINGS['pvalue']}"
+    assert said.meaning("unheard_of") == ""
+    assert said.meaning("peak_lower_A") == f"A: Lower bound: {columns.MEANINGS['peak']}"
     _, data = table_of(render(tc))
     assert len(data["boundaries"]) == 1
 
@@ -179,7 +180,7 @@ def test_gaps_between_cells_are_warned_of_with_and_without_the_cells(adata, line
 def test_nothing_is_warned_of_without_a_reason(tc, adata):
     assert concerns(tc._result, adata) == []
     assert concerns(tc._result) == []
-    assert page.concerns_of([]) == ""
+    assert page._concerns([]) == ""
     assert page.concerns_of(["<b>"]).count("&lt;b&gt;") == 1
 
 

@@ -12,7 +12,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 import lineage_clust as lc
-from lineage_clust.report.columns import heading
+from lineage_clust.report.columns import Vocabulary
 
 pytestmark = pytest.mark.slow
 NASTY = [
@@ -119,8 +119,10 @@ def test_one_cluster_is_chosen(page, tc):
 @pytest.mark.parametrize("column", ["peak", "qvalue", "deviance_explained", "gene"])
 def test_sorting(page, tc, column):
     table = tc.gene_table_.rename_axis("gene").reset_index()
-    button = page.locator("#gene-table").get_by_role("button", name=heading(column, []), exact=True)
-    head = page.locator("#gene-table thead th", has=page.get_by_role("button", name=heading(column, []), exact=True))
+    button = page.locator("#gene-table").get_by_role("button", name=Vocabulary([]).heading(column), exact=True)
+    head = page.locator(
+        "#gene-table thead th", has=page.get_by_role("button", name=Vocabulary([]).heading(column), exact=True)
+    )
     directions = []
     for _ in range(2):
         button.click()
