@@ -23,10 +23,8 @@ from ..._version import __version__
 from ...results.result import result_of
 from ...utils.atomic import unhidden_interruptions, write_whole
 from ...utils.checking import as_path
-from .decoding import Decoder
-from .encoding import Encoder
+from .encoding import Decoder, Encoder, digest_of
 from .limits import check_manifest, check_values, largest_content, sizes_of
-from .stored_classes import digest_of
 from .upgrades import UPGRADES
 
 FORMAT_VERSION = 3

@@ -23,7 +23,7 @@ import numpy as np
 
 import lineage_clust as lc
 from lineage_clust.io.files import persistence
-from lineage_clust.io.files.stored_classes import digest_of
+from lineage_clust.io.files.encoding import digest_of
 
 _NUMBERS = (-1, 0, 1, 2**31 - 1, 2_000_000_000, 2**63 - 1, -(2**31), 10**30, 1e308, -1.5)
 _OTHERS = (None, True, "", "x" * 1000, [], {}, "\0", [[]], {"kind": "nonsense"}, {"kind": "float", "value": "nan"})

@@ -16,8 +16,8 @@ import pytest
 
 import lineage_clust as lc
 from lineage_clust.io.files import persistence
+from lineage_clust.io.files.encoding import digest_of
 from lineage_clust.io.files.limits import largest_content
-from lineage_clust.io.files.stored_classes import digest_of
 
 from .hostile import array_of, hostile, npy, opened, places, sealed
 
