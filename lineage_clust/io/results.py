@@ -48,8 +48,9 @@ def to_anndata(fitted: Fitted) -> AnnData:
     _check_names(found)
     obs = _writable(found.gene_table)
     obs.index = pd.Index(found.genes)
-    obs.insert(0, "clusters", _numbers(found.labels).rename_categories(str))
-    obs["cluster_name"] = _names(found)
+    (numbers, colors), (names, colors_by_name) = _categories(found).values()
+    obs.insert(0, "clusters", numbers.rename_categories(str))
+    obs["cluster_name"] = names
     var = pd.DataFrame(
         {"x_test": found.pseudotime, "lineage": found.grid_lineage.astype(str)},
         index=[str(point) for point in range(len(found.pseudotime))],
@@ -59,8 +60,7 @@ def to_anndata(fitted: Fitted) -> AnnData:
     if found.se is not None:
         result.layers["se"] = found.se.copy()
     result.uns["lineage_clust"] = origin(fitted)
-    for column in ("clusters", "cluster_name"):
-        result.uns[f"{column}_colors"] = _colors_of(found, column)
+    result.uns["clusters_colors"], result.uns["cluster_name_colors"] = colors, colors_by_name
     return result
 
 
@@ -145,15 +145,16 @@ def write_to(fitted: Fitted, adata: AnnData, key: str | None = None, *, scores: 
     key = _free_key(adata, found) if key is None else safe_key(key)
     rows = _rows_of(adata, found.gene_ids)
     table = found.gene_table.drop(columns=["cluster", "gene_ids"], errors="ignore").rename(columns=distinct_key)
-    table.insert(0, "cluster", _numbers(found.labels))
-    table["cluster_name"] = _names(found)
+    categories = _categories(found)
+    table.insert(0, "cluster", categories["cluster"][0])
+    table["cluster_name"] = categories["cluster_name"][0]
     table.index = pd.Index(found.gene_ids)
     whole = table.reindex(adata.var_names)
     columns = {f"{key}_{column}": _with_gaps(table[column], whole[column]) for column in whole}
-    colors = {}
-    for column in ("cluster", "cluster_name"):
-        ours = _colors_of(found, column)
-        colors[f"{key}_{column}_colors"] = _colors(adata, f"{key}_{column}", table[column], ours)
+    colors = {
+        f"{key}_{column}_colors": _colors(adata, f"{key}_{column}", table[column], ours)
+        for column, (_, ours) in categories.items()
+    }
     arrays = {}
     for name, values in (("", found.values), ("_se", found.se)):
         if values is not None:
@@ -242,24 +243,22 @@ def _writable(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _numbers(labels: np.ndarray) -> pd.Categorical:
-    """Return cluster numbers as integer categories, which can be compared with `== 0` and may have missing values."""
-    return pd.Categorical(labels, categories=np.unique(labels).astype(int))
+def _categories(result: FitResult) -> dict[str, tuple[pd.Categorical, np.ndarray]]:
+    """Return the numbers and the names of the genes' clusters as categories, with the colours that scanpy's plots expect.
 
-
-def _names(result: FitResult) -> pd.Categorical:
-    """Return cluster names as categories in the order of the clusters, with "unassigned" last."""
-    known = result.cluster_names
-    categories = [*known, UNASSIGNED] if (result.labels < 0).any() else known
-    return pd.Categorical(names_of_genes(result.labels, known), categories=text_index(categories))
-
-
-def _colors_of(result: FitResult, column: str) -> np.ndarray:
-    """Return the colours of the categories of `_names` (of "cluster_name") or `_numbers`, in the order of scanpy's plots."""
-    known = np.unique(result.labels)  # -1 is the first number, and "unassigned" the last name
-    clusters = np.roll(known, -1) if column == "cluster_name" and known[:1] == -1 else known
-    palette = [*cluster_colors(result.n_clusters), UNASSIGNED_COLOR]
-    return np.array([palette[cluster] for cluster in clusters], dtype=str)
+    Numbers are integers, which can be compared with `== 0` and may have missing values. -1 is the first, "unassigned" the
+    last category.
+    """
+    numbers, names = np.unique(result.labels).astype(int), result.cluster_names
+    colors = np.array([*cluster_colors(result.n_clusters), UNASSIGNED_COLOR])
+    by_name = numbers
+    if -1 in numbers:
+        names, by_name = [*names, UNASSIGNED], np.roll(numbers, -1)
+    named = pd.Categorical(names_of_genes(result.labels, result.cluster_names), categories=text_index(names))
+    return {
+        "cluster": (pd.Categorical(result.labels, categories=numbers), colors[numbers]),
+        "cluster_name": (named, colors[by_name]),
+    }
 
 
 def _scores_of(result: FitResult, adata: AnnData, key: str, wanted: bool | None) -> dict[str, np.ndarray]:
