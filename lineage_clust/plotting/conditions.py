@@ -74,8 +74,8 @@ def plot_condition_genes(
     if not names:
         raise ValueError("genes is empty. Name at least one gene.")
     rows = found.rows(names)
-    most = None if figsize is None else max(1, int(figsize[0] / _NARROWEST))
-    n_across = panels_a_row(len(names), ncols, most, figsize and (_TALLER * figsize[0], figsize[1]))
+    shape = figsize and (_TALLER * figsize[0], figsize[1])
+    n_across = panels_a_row(len(names), ncols, shape, most=figsize and int(figsize[0] / _NARROWEST))
     n_down = -(-len(names) // n_across)
     colors = colors_by_lineage(found.conditions, None)
     figure = plt.figure(figsize=figsize or (0.6 + 2.9 * n_across, 0.9 + 3.1 * n_down), dpi=dpi, layout="constrained")

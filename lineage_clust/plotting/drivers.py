@@ -72,10 +72,11 @@ def plot_drivers(
         raise ValueError(f"No gene has a correlation with lineage {lineage!r}: all are NaN.")
     top, bottom = table[table["corr"] > 0].head(n_genes), table[table["corr"] <= 0].tail(n_genes)
     shown = pd.concat([top, bottom])
-    y = np.arange(len(shown), dtype=float) + np.where(np.arange(len(shown)) >= len(top), 0.6 if len(top) else 0.0, 0.0)
+    along = np.arange(len(shown)) < len(top)
+    y = np.arange(len(shown)) + np.where(along, 0.0, 0.6 if len(top) else 0.0)
     ax = axes_for(ax, (4.4, 0.9 + _ROW * (y[-1] + 1)), figsize, dpi)
     r, low, high = shown.to_numpy().T
-    colors = np.where(np.arange(len(shown)) < len(top), _WITH, _AGAINST)
+    colors = np.where(along, _WITH, _AGAINST)
     certain = (low > 0) | (high < 0)
     ax.axvline(0, color=ink(0.55), lw=0.8, zorder=0)
     ax.hlines(y, low, high, colors=list(colors), lw=1.6, zorder=1)

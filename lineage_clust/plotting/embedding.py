@@ -71,8 +71,7 @@ def plot_embedding(
             "places must have two columns, and scores one row per cell and one column per title, at least one; the "
             f"shapes are {places.shape} and {scores.shape}, and there are {len(titles)} titles."
         )
-    most = None if figsize is None else max(1, int(figsize[0] / _NARROWEST))
-    ncols = panels_a_row(len(titles), ncols, most, figsize)
+    ncols = panels_a_row(len(titles), ncols, figsize, narrowest=_NARROWEST)
     nrows = -(-len(titles) // ncols)
     known = np.isfinite(places[:, :2]).all(axis=1)
     width, height = np.ptp(places[known, :2], axis=0) if known.any() else (1.0, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,18 +59,12 @@ def rows_of(result: FitResult, genes: Any) -> np.ndarray:
     return np.array([rows[gene] for gene in wanted])
 
 
-def clustered_rows(result: FitResult) -> np.ndarray:
-    """Return the rows that were clustered: genes that pass all thresholds and are not constant."""
+def of_clusterer(result: FitResult, attribute: str, what: str, instead: str) -> Any:
+    """Return a fitted attribute of the clusterer, or raise an error that names a clusterer that has it."""
     if len(result.grouped) == 0:
         raise ValueError(
             "There is nothing to draw: no gene was clustered. Look at gene_table_, or fit with alpha=None."
         )
-    return result.grouped
-
-
-def of_clusterer(result: FitResult, attribute: str, what: str, instead: str) -> Any:
-    """Return a fitted attribute of the clusterer, or raise an error that names a clusterer that has it."""
-    clustered_rows(result)
     found = fitted_value(result.clusterer, attribute)
     if found is None:
         raise ValueError(f"{type(result.clusterer).__name__} has no {what} to draw. Fit with clusterer={instead}.")
@@ -92,38 +86,30 @@ def colors_of_cells(adata: Any, key: str) -> Strip:
     return cell_colors(key, column_of(with_annotations(adata), key, "color"), adata.uns.get(f"{key}_colors"))
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Colour values `(n_genes, n_columns)`, and pseudotime, lineage or heading, and covariates of each column."""
+def with_cells_beside(
+    result: FitResult, adata: Any, strips: Sequence[Strip]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Strip]]:
+    """Return scaled values, pseudotimes, headings and covariates of the trends, followed by the cells in bins.
 
-    scaled: np.ndarray
-    grid: np.ndarray
-    lineage: np.ndarray
-    strips: Sequence[Strip]
-
-
-def with_cells_beside(result: FitResult, adata: Any, columns: Columns) -> Columns:
-    """Return the columns followed by the cells' expression in bins, scaled as the trends; empty bins are interpolated."""
+    Expression in bins is scaled as the trends are; empty bins are interpolated.
+    """
     _need_cells("cells=True", adata)
+    grid, lineages = result.pseudotime, result.grid_lineage
     spread = np.where(result.spread > 0, result.spread, 1.0)[:, None]
-    scaled, grids, headings, places = [columns.scaled], [columns.grid], [], [np.arange(len(columns.grid))]
-    several = len(names_along(result.grid_lineage)) > 1
+    several = len(names_along(lineages)) > 1
+    scaled, grids, places = [result.scaled], [grid], [np.arange(len(grid))]
+    headings = list(lineages) if several else ["trend"] * len(grid)
     for bins in binned_cells(result, adata, result.genes, _N_BINS):
         middles = (bins.edges[:-1] + bins.edges[1:]) / 2
         filled = np.array([_filled(row, middles) for row in bins.means])
         scaled.append((filled - result.location[:, None]) / spread)
         grids.append(middles)
         headings += [f"{bins.name}, cells" if several else "cells, binned"] * _N_BINS
-        own = np.flatnonzero(columns.lineage == ("" if bins.name is None else bins.name))
-        places.append(own[np.abs(columns.grid[own][:, None] - middles).argmin(axis=0)])
-    trends = columns.lineage if several else np.full(len(columns.grid), "trend")
-    place = np.concatenate(places)
-    return Columns(
-        np.hstack(scaled),
-        np.concatenate(grids),
-        np.concatenate([np.asarray(trends, dtype=object), np.asarray(headings, dtype=object)]),
-        [replace(strip, colors=strip.colors[place]) for strip in columns.strips],
-    )
+        own = np.flatnonzero(lineages == ("" if bins.name is None else bins.name))
+        places.append(own[np.abs(grid[own][:, None] - middles).argmin(axis=0)])
+    at = np.concatenate(places)
+    beside = [replace(strip, colors=strip.colors[at]) for strip in strips]
+    return np.hstack(scaled), np.concatenate(grids), np.array(headings, dtype=object), beside
 
 
 def _filled(row: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,23 +93,19 @@ def plot_tree(
     names = table.index.astype(str).tolist()
     colors = palette_colors(palette, len(nodes), [names[node] for node in nodes])
     shape = lay_out(tree, upper_nodes(tree, nodes.tolist(), n_leaves), nodes.tolist(), time_ranks(means, grid), names)
-    said = captions(table.assign(name=names), means, grid, grid_lineage)
-    if labels is not None:
-        own = captions(
-            table.iloc[nodes].assign(name=[names[node] for node in nodes]), means[nodes], grid, grid_lineage, labels
-        )
-        for node, caption in zip(nodes, own, strict=True):
-            said[node] = caption
+    said = captions(table, names, means, grid, grid_lineage)
+    for node, label in zip(nodes, own_labels(labels, [names[node] for node in nodes]), strict=True):
+        said[node] = replace(said[node], name=label)
     if ax is None:
         row = float(np.clip(_ROWS[2] / len(shape.ends), *_ROWS[:2]))
         size = figsize or (_WIDTH, row * len(shape.ends) + _TOP + _BOTTOM)
         figure = plt.figure(figsize=size, dpi=dpi)
         ax = figure.add_axes([0.1 / size[0], 0.05 / size[1], 1 - 0.2 / size[0], 1 - 0.1 / size[1]])
-    _draw(ax, shape, tree, table, means, segments(grid, grid_lineage), said, colors)
+    _draw(ax, shape, table, means, segments(grid, grid_lineage), said, colors)
     return ax
 
 
-def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption], colors: list[str]) -> None:
+def _draw(ax, shape: Dendrogram, table, means, parts, said: list[Caption], colors: list[str]) -> None:
     """Draw everything in inches from the upper left corner."""
     from matplotlib.patheffects import withStroke
 
@@ -151,7 +148,7 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
             at = x(min(max(shape.cut or 0.0, shape.depth.get(node, 0.0)), 1.06))
             ax.plot(at, y(shape.place[node]), "o", ms=5.5 * small, color=colors[number], mec=paper(), mew=0.8, zorder=5,
                     clip_on=False)  # fmt: skip
-    _draw_cut(ax, shape, x, y, row, size, len(colors))
+    _draw_cut(ax, shape, x, y, size, len(colors))
     _draw_ends(ax, shape, table, means, parts, said, colors, y, row, size, (right, width))
     ends = [(shape.cluster[node], y(shape.place[node])) for node in shape.ends if node in shape.cluster]
     corners = np.array([[right, -row / 2], [width, -row / 2], [width, row / 2], [right, row / 2]])
@@ -161,7 +158,7 @@ def _draw(ax, shape: Dendrogram, tree, table, means, parts, said: list[Caption],
             color=ink(0.65), va="bottom")  # fmt: skip
 
 
-def _draw_cut(ax, shape: Dendrogram, x, y, row: float, size: float, n_clusters: int) -> None:
+def _draw_cut(ax, shape: Dendrogram, x, y, size: float, n_clusters: int) -> None:
     said, top = f"cut: {counted(n_clusters, 'cluster')}", y(-0.5)
     style = {"fontsize": 0.9 * size, "color": ink(0.75), "va": "bottom", "gid": "cut"}
     if shape.cut is None:

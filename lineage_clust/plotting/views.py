@@ -120,15 +120,15 @@ def plot_heatmap(
     rows = np.arange(len(result.genes)) if genes is None else of_result.rows_of(result, genes)
     if genes is not None and clusters is None:
         clusters = sorted(set(result.labels[rows].tolist()), key=lambda label: (label < 0, label))
-    scaled, strips = result.scaled, of_result.strips_of(result, adata, covariate_key)
-    columns = of_result.Columns(scaled, result.pseudotime, result.grid_lineage, strips)
-    if cells:
-        columns = of_result.with_cells_beside(result, adata, columns)
+    scaled, grid, lineages = result.scaled, result.pseudotime, result.grid_lineage
+    strips = of_result.strips_of(result, adata, covariate_key)
     two_sided = result.scale != "minmax" and result.scale is not None and scaled.min() < 0 < scaled.max()
+    if cells:
+        scaled, grid, lineages, strips = of_result.with_cells_beside(result, adata, strips)
     return heatmap.plot_heatmap(
-        columns.scaled[rows], result.labels[rows], columns.grid, [result.genes[row] for row in rows],
-        grid_lineage=columns.lineage, clusters=clusters, n_clusters=result.n_clusters,
-        label_genes=result.named(label_genes), importance=result.importance[rows], strips=columns.strips,
+        scaled[rows], result.labels[rows], grid, [result.genes[row] for row in rows],
+        grid_lineage=lineages, clusters=clusters, n_clusters=result.n_clusters,
+        label_genes=result.named(label_genes), importance=result.importance[rows], strips=strips,
         n_leading=len(result.pseudotime), names=own_labels(labels, result.cluster_names), palette=palette,
         confidence=None if np.isnan(result.confidence).all() else result.confidence[rows], dendrogram=upper,
         center=0.0 if two_sided else None, cmap=cmap, value_label=of_result.value_label(result), ax=ax, figsize=figsize,
@@ -217,8 +217,7 @@ def plot_graph(
         If the clusterer has no graph, or no gene was clustered.
     """
     result = result_of(fitted)
-    rows = of_result.clustered_rows(result)
-    found = of_result.of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()")
+    found, rows = of_result.of_clusterer(result, "graph_", "graph of genes", "GraphClusterer()"), result.grouped
     return graph.plot_graph(
         found, result.labels[rows], [result.genes[row] for row in rows], label_hubs=result.named(label_hubs),
         n_clusters=result.n_clusters, names=own_labels(labels, result.cluster_names),

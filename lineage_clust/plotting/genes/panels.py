@@ -69,8 +69,6 @@ def plot_gene_trends(
         Lineages to draw; `None` = all.
     max_cells : int, default=3000
         Maximum number of drawn cells per lineage, chosen at random; 0 = none.
-    ylabel : str, default="expression"
-        Label of the y axis.
     sharey : bool, default=False
         Whether panels share the y axis.
     cell_colors : Strip, default=None
@@ -188,8 +186,7 @@ def _make_axes(ax, n_genes: int, ncols: int | None, sharey: bool, figsize, dpi):
         if len(axes) != n_genes:
             raise ValueError(f"ax must contain one Axes per gene; got {n_genes} genes and {len(axes)} Axes.")
         return axes[0].figure.figure, axes
-    most = None if figsize is None else max(1, int(figsize[0] / _NARROWEST))
-    ncols = panels_a_row(n_genes, ncols, most, figsize)
+    ncols = panels_a_row(n_genes, ncols, figsize, narrowest=_NARROWEST)
     size = (_PANEL[0] * ncols + 0.5, _PANEL[1] * -(-n_genes // ncols) + 0.5)
     figure, axes = grid_of_panels(n_genes, ncols, figsize or size, dpi, sharey=sharey)
     for panel in axes:  # few ticks are easier to read in a small panel, and take most of the time
@@ -228,9 +225,7 @@ def _mark_zeros(ax, height: float, highest: float) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 0 else ""))
 
 
-def _label(
-    figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, cell_colors: Strip | None = None
-) -> None:
+def _label(figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, cell_colors: Strip | None) -> None:
     """Label axes (of a new figure, once) and lineages, and compute the layout."""
     for ax in [] if own else axes:
         ax.set_xlabel(time)

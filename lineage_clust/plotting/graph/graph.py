@@ -106,7 +106,7 @@ def plot_graph(
     check_seed("seed", seed)
     labels = np.asarray(labels)
     _check(graph, labels, genes)
-    label_hubs = check_named("label_hubs", label_hubs, genes, "graph", " (only genes that are clustered are)")
+    hubs: Any = check_named("label_hubs", label_hubs, genes, "graph", " (only genes that are clustered are)")
     n_clusters = int(labels.max(initial=-1)) + 1 if n_clusters is None else n_clusters
     names = [str(cluster) for cluster in range(n_clusters)] if names is None else list(names)
     colors = np.array([*palette_colors(palette, n_clusters, names), UNASSIGNED_COLOR], dtype=object)
@@ -140,7 +140,10 @@ def plot_graph(
     points = ax.transData.transform(places)
     taken = _name_clusters(ax, points, outlines, names, colors)
     if genes is not None:
-        rows, every = _genes_to_name(genes, label_hubs, labels, strength, importance)
+        if every := isinstance(hubs, list):
+            rows = [row for row, gene in enumerate(genes) if str(gene) in hubs]
+        else:
+            rows = _hubs(labels, strength, importance, int(hubs))
         inks = [mixed(colors[labels[row]], ink(), _TINT) for row in rows]
         _name_genes(ax, points, rows, [shortened(genes[row], 18) for row in rows], inks, every, taken, largest / 2)
     named = ([], places[:0]) if genes is None else (list(genes), places)
@@ -219,13 +222,6 @@ def _hubs(labels: np.ndarray, strength: np.ndarray, importance: np.ndarray | Non
         by = strength if importance is None else np.nan_to_num(np.asarray(importance, dtype=float))
         ranked.append(members[np.argsort(-by[members], kind="stable")][:n])
     return [int(members[rank]) for rank in range(n) for members in ranked if rank < len(members)]
-
-
-def _genes_to_name(genes, label_hubs, labels, strength, importance) -> tuple[list[int], bool]:
-    """Return the vertices to name, and whether to name all of them even if labels overlap."""
-    if isinstance(label_hubs, list):
-        return [row for row, gene in enumerate(genes) if str(gene) in set(label_hubs)], True
-    return _hubs(labels, strength, importance, int(label_hubs)), False
 
 
 def _letters(ax, style: dict[str, Any], least: float) -> dict[str, Any]:

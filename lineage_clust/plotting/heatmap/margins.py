@@ -220,8 +220,6 @@ def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
     """Draw the legends of covariates right of the artists `beside` the rows; return the artists."""
     from matplotlib.legend import Legend
 
-    if not any(strip.categories or strip.limits is not None for strip in strips):
-        return []
     edge, small = ax.get_window_extent().x1, scale_of(ax)
     dpi = ax.figure.figure.dpi * scale_of(ax)
     x = 0.2 + max([0.0, *((artist.get_window_extent().x1 - edge) / dpi for artist in beside)])

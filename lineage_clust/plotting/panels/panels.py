@@ -20,7 +20,7 @@ from ..parts.strips import Strip, draw_legends, draw_strip, names_width, strip_e
 from ..parts.theme import ink
 from ..parts.timeline import Segment, segments
 from ..places import PLACES, Places
-from .parts import LOW_CONFIDENCE, Curves, draw_cells, draw_curves, draw_key, label_panel, limits, smoothed, thinness
+from .parts import LOW_CONFIDENCE, draw_cells, draw_curves, draw_key, label_panel, limits, n_beyond, smoothed, thinness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,11 +128,11 @@ def plot_clusters(
     colors = palette_colors(palette, n_clusters, [caption.name for caption in captions])
     check_figure(None, figsize, dpi)
     lineages = segments(grid, grid_lineage, touching=True)
-    x, parts = np.concatenate([part.x for part in lineages]), [part.columns for part in lineages]
+    x = np.concatenate([part.x for part in lineages])
     layout = lay_out_panels(len(shown), ncols, len(strips), ratio, figsize, len(lineages) > 1, names_width(strips))
     figure = plt.figure(figsize=layout.size, dpi=dpi)
-    cells = None if density is None else smoothed(density, parts)
-    thin = None if cells is None else thinness(cells, parts)
+    cells = None if density is None else smoothed(density, lineages)
+    thin = None if cells is None else thinness(cells, lineages)
     members = [np.flatnonzero(labels == cluster) for cluster in shown]
     groups = [_group(number, layout.ncols, sharey) for number in range(len(shown))]
     sharing: dict[int, Any] = {}
@@ -143,15 +143,17 @@ def plot_clusters(
         if importance is not None:
             rows = rows[np.argsort(-np.nan_to_num(importance[rows]), kind="stable")]
         caption = captions[cluster] if cluster >= 0 else Caption("not assigned", "", len(rows))
-        curves = Curves(x, np.asarray(grid, dtype=float), parts, scaled[rows], limits(together), layout.small)
-        color = colors[cluster] if cluster >= 0 else UNASSIGNED_COLOR
-        n_outside = draw_curves(ax, curves, color, thin, caption.confidence, with_half=cluster >= 0)
+        color, span = colors[cluster] if cluster >= 0 else UNASSIGNED_COLOR, limits(together)
+        draw_curves(
+            ax, scaled[rows], lineages, span, color, thin=thin, confidence=caption.confidence, with_half=cluster >= 0,
+            small=layout.small,
+        )  # fmt: skip
         if cells is not None:
-            draw_cells(ax, x, cells, parts)
+            draw_cells(ax, cells, lineages)
         ax.set_xlim(x[0], x[-1])
         PLACES[ax] = Places([(cluster, None)], curves=[(float(part.x[0]), float(part.x[-1])) for part in lineages])
         named = [] if genes is None else [genes[row] for row in rows[:n_named]]
-        label_panel(ax, caption, n_outside, named, layout.small)
+        label_panel(ax, caption, n_beyond(scaled[rows], *span), named, layout.small)
         stack = [ax]
         for index, strip in enumerate(strips):
             below = figure.add_axes(layout.strip_box(number, index), sharex=ax)
@@ -176,8 +178,8 @@ def plot_clusters(
 
 
 def _captions(labels: np.ndarray, n_clusters: int, names) -> list[Caption]:
-    given = own_labels(names, [str(cluster) for cluster in range(n_clusters)])
-    given = [f"cluster {name}" if names is None else name for name in given]
+    prefix = "cluster " if names is None else ""
+    given = own_labels(names, [f"{prefix}{cluster}" for cluster in range(n_clusters)])
     return [Caption(name, "", int((labels == cluster).sum())) for cluster, name in enumerate(given)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -12,6 +11,7 @@ from ...trends.shapes import DIRECTIONS, direction, half_back, moved_times
 from ..parts.captions import Caption
 from ..parts.labels import fit_text, plain, width_of
 from ..parts.theme import ink, mixed, paper, tint
+from ..parts.timeline import Segment
 
 _LINE = 11.5  # line spacing of titles in points
 _MAX_LINES = 400  # more curves form a solid area, and make vector files large
@@ -27,72 +27,58 @@ _BANDWIDTH = 0.02  # of the grid
 _MOVES = 0.25  # minimum change within a lineage, relative to the total range, for a half-change time
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Trends `(n_genes, n_points)` of a cluster, positions on the axis, columns of each lineage, and scale of lines."""
-
-    x: np.ndarray
-    grid: np.ndarray
-    parts: Sequence[slice]
-    trends: np.ndarray
-    limits: tuple[float, float]
-    small: float = 1.0
-
-
-def draw_curves(ax, curves: Curves, color: str, thin: np.ndarray | None, confidence: float, with_half: bool) -> int:
-    """Draw curves, their mean and a band with the middle 80 %; return the number of curves that leave the axis."""
+def draw_curves(
+    ax, trends: np.ndarray, lineages: Sequence[Segment], span: tuple[float, float], color: str, *,
+    thin: np.ndarray | None, confidence: float, with_half: bool, small: float,
+) -> None:  # fmt: skip
+    """Draw trends `(n_genes, n_points)`, their mean and a band with the middle 80 %; the axis includes `span`."""
     from matplotlib.collections import LineCollection
 
-    x, trends, small = curves.x, curves.trends, curves.small
     pale = confidence < LOW_CONFIDENCE
     drawn = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
     width = float(np.clip(_THICK * np.sqrt(_FEW / len(drawn)), _FINEST, _THICK)) * (_PALE if pale else 1.0)
     tone = color if len(drawn) <= _FEW else tint(color)
     mean, (lower, upper) = trends.mean(axis=0), band(trends)
-    for part in curves.parts:  # separate lines per lineage
-        paths = np.dstack(np.broadcast_arrays(x[part], drawn[:, part]))
+    for lineage in lineages:  # separate lines per lineage
+        x, part = lineage.x, lineage.columns
+        paths = np.dstack(np.broadcast_arrays(x, drawn[:, part]))
         lines = LineCollection(list(paths), colors=tone, lw=width * small, zorder=1, gid="gene")
         ax.add_collection(lines, autolim=False)
         if len(trends) > 1:
             faint = 0.11 if pale else 0.22
-            ax.fill_between(x[part], lower[part], upper[part], color=color, alpha=faint, lw=0, zorder=2)
+            ax.fill_between(x, lower[part], upper[part], color=color, alpha=faint, lw=0, zorder=2)
             for edge in (lower, upper):  # the band is visible on a dense bundle of curves too
-                ax.plot(x[part], edge[part], color=mixed(ink(), color, 0.45), lw=0.6 * small, zorder=2.5, gid="band")
+                ax.plot(x, edge[part], color=mixed(ink(), color, 0.45), lw=0.6 * small, zorder=2.5, gid="band")
+    low, high = span
     if thin is not None:
-        _draw_veil(ax, curves, thin)
-    for part in curves.parts:
-        ax.plot(x[part], mean[part], color=paper(), lw=3.6 * small, zorder=4, gid="halo")
-        ax.plot(x[part], mean[part], color=color, lw=2.1 * small, zorder=5, gid="mean", ls=_UNSURE if pale else "-")
-    low, high = curves.limits
-    span = high - low
-    ax.set_ylim(low - (_FOOT + 0.04) * span / (1 - _FOOT), high + 0.03 * span)
+        _draw_veil(ax, lineages, thin, 2 * low - high, 2 * high - low)
+    for lineage in lineages:
+        x, part = lineage.x, lineage.columns
+        ax.plot(x, mean[part], color=paper(), lw=3.6 * small, zorder=4, gid="halo")
+        ax.plot(x, mean[part], color=color, lw=2.1 * small, zorder=5, gid="mean", ls=_UNSURE if pale else "-")
+    ax.set_ylim(low - (_FOOT + 0.04) * (high - low) / (1 - _FOOT), high + 0.03 * (high - low))
     if with_half:
-        for number, time, value in half_times(mean, curves.grid, curves.parts):
-            part = curves.parts[number]
-            at = x[part][0] + time - curves.grid[part][0]
+        for at, value in half_times(mean, lineages):
             ax.plot(at, value, "o", ms=4.6 * small, mfc=paper(), mec=color, mew=1.3 * small, zorder=6, gid="half")
     ax.spines[["top", "right"]].set_visible(False)
-    return n_beyond(trends, *curves.limits)
 
 
-def _draw_veil(ax, curves: Curves, thin: np.ndarray) -> None:
+def _draw_veil(ax, lineages: Sequence[Segment], thin: np.ndarray, bottom: float, top: float) -> None:
     """Fade curves where there are few cells."""
-    low, high = curves.limits
-    bottom, top = 2 * low - high, 2 * high - low
-    for part in curves.parts:
-        if thin[part].any():
-            rgba = np.empty((1, part.stop - part.start, 4))
-            rgba[..., :3], rgba[..., 3] = paper(), _VEIL * thin[part]
-            ax.imshow(rgba, extent=(curves.x[part][0], curves.x[part][-1], bottom, top), aspect="auto", zorder=3,
+    for part in lineages:
+        if thin[part.columns].any():
+            rgba = np.empty((1, len(part.x), 4))
+            rgba[..., :3], rgba[..., 3] = paper(), _VEIL * thin[part.columns]
+            ax.imshow(rgba, extent=(part.x[0], part.x[-1], bottom, top), aspect="auto", zorder=3,
                       interpolation="bilinear", gid="veil")  # fmt: skip
 
 
-def draw_cells(ax, x: np.ndarray, density: np.ndarray, parts: Sequence[slice]) -> None:
+def draw_cells(ax, density: np.ndarray, lineages: Sequence[Segment]) -> None:
     """Draw the density of cells at the bottom of a panel."""
     height = _FOOT * density / (density.max() or 1.0)
-    for part in parts:
-        ax.fill_between(x[part], 0, height[part], transform=ax.get_xaxis_transform(), color=ink(0.45), lw=0, zorder=0.5,
-                        gid="cells")  # fmt: skip
+    for part in lineages:
+        ax.fill_between(part.x, 0, height[part.columns], transform=ax.get_xaxis_transform(), color=ink(0.45), lw=0,
+                        zorder=0.5, gid="cells")  # fmt: skip
 
 
 def label_panel(ax, caption: Caption, n_outside: int, named: Sequence[str], small: float) -> None:
@@ -150,42 +136,43 @@ def n_beyond(trends: np.ndarray, low: float, high: float) -> int:
     return int(((trends < low - slack) | (trends > high + slack)).any(axis=1).sum())
 
 
-def smoothed(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
+def smoothed(density: np.ndarray, lineages: Sequence[Segment]) -> np.ndarray:
     """Return the density of cells `(n_points,)`, smoothed within each lineage."""
     found = np.array(density, dtype=float)
-    for part in parts:
-        sd = max(_BANDWIDTH * len(found[part]), 1e-3)
-        ones = gaussian_filter1d(np.ones(len(found[part])), sd, mode="constant")
-        found[part] = gaussian_filter1d(found[part], sd, mode="constant") / np.maximum(ones, 1e-12)
+    for part in lineages:
+        own = found[part.columns]
+        sd = max(_BANDWIDTH * len(own), 1e-3)
+        ones = gaussian_filter1d(np.ones(len(own)), sd, mode="constant")
+        found[part.columns] = gaussian_filter1d(own, sd, mode="constant") / np.maximum(ones, 1e-12)
     return found
 
 
-def thinness(density: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
+def thinness(density: np.ndarray, lineages: Sequence[Segment]) -> np.ndarray:
     """Return the sparsity of cells `(n_points,)`: 0 above a quarter of the lineage's mean density, 1 without cells."""
     found = np.zeros(len(density))
-    for part in parts:
-        enough = _THIN * density[part].mean()
-        if enough > 0:
-            found[part] = np.clip(1 - density[part] / enough, 0, 1)
+    for part in lineages:
+        own = density[part.columns]
+        if own.mean() > 0:
+            found[part.columns] = np.clip(1 - own / (_THIN * own.mean()), 0, 1)
     return found
 
 
-def half_times(mean: np.ndarray, grid: np.ndarray, parts: Sequence[slice]) -> list[tuple[int, float, float]]:
-    """Return lineage number, time and value of `half_max`, or `half_back` if a peak or dip begins beyond its half.
+def half_times(mean: np.ndarray, lineages: Sequence[Segment]) -> list[tuple[float, float]]:
+    """Return position and value of `half_max`, or `half_back` if a peak or dip begins beyond its half, in each lineage.
 
     Lineages in which the mean changes by less than a quarter of its total range, or turns more than once, are left out.
 
-    >>> half_times(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.5, 1.0]), [slice(0, 3)])
-    [(0, 0.5, 1.0)]
-    >>> half_times(np.array([0.0, 1.0, -3.0]), np.array([0.0, 0.5, 1.0]), [slice(0, 3)])
-    [(0, 0.75, -1.0)]
+    >>> lineages = [Segment("", slice(0, 3), np.array([0.0, 0.5, 1.0]), 0.0)]
+    >>> half_times(np.array([0.0, 1.0, 2.0]), lineages), half_times(np.array([0.0, 1.0, -3.0]), lineages)
+    ([(0.5, 1.0)], [(0.75, -1.0)])
     """
     found = []
-    for number, part in enumerate(parts):
-        way = direction(mean[None, part])
-        if np.ptp(mean[part]) > _MOVES * np.ptp(mean) and way[0] <= DIRECTIONS.index("transient down"):
-            time = float(moved_times(mean[None, part], grid[part], [0.5])[0][0])
-            back = float(half_back(mean[None, part], grid[part], way)[0])
-            time = back if back < time else time
-            found.append((number, time, float(np.interp(time, grid[part], mean[part]))))
+    for part in lineages:
+        own = mean[part.columns]
+        way = direction(own[None])
+        if np.ptp(own) > _MOVES * np.ptp(mean) and way[0] <= DIRECTIONS.index("transient down"):
+            time = float(moved_times(own[None], part.grid, [0.5])[0][0])
+            back = float(half_back(own[None], part.grid, way)[0])
+            time = min(time, back)  # `time` if the other one is NaN
+            found.append((time + part.shift, float(np.interp(time, part.grid, own))))
     return found

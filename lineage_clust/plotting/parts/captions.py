@@ -87,11 +87,13 @@ def _when(values: np.ndarray, times: np.ndarray, grid: np.ndarray) -> str:
 
 
 def captions(
-    table: pd.DataFrame, centers: np.ndarray, grid: np.ndarray, grid_lineage: np.ndarray | None = None,
-    labels: Mapping[Any, str] | Sequence[str] | None = None,
-) -> list[Caption]:  # fmt: skip
+    table: pd.DataFrame,
+    names: Sequence[str],
+    centers: np.ndarray,
+    grid: np.ndarray,
+    grid_lineage: np.ndarray | None = None,
+) -> list[Caption]:
     """Return a caption for each row of a cluster table with its mean trends `(n_clusters, n_points)`, also of mixed genes."""
-    names = own_labels(labels, (table["name"] if "name" in table else table.index).astype(str).tolist())
     words = [_words(row, center, np.asarray(grid), grid_lineage)
              for (_, row), center in zip(table.iterrows(), centers, strict=True)]  # fmt: skip
     return list(map(Caption, names, words, table["size"].astype(int), table["confidence"].astype(float)))
@@ -99,9 +101,8 @@ def captions(
 
 def captions_of(result: FitResult, labels: Mapping[Any, str] | Sequence[str] | None = None) -> list[Caption]:
     """Return the caption of each cluster of a fit."""
-    table = result.cluster_table
-    table = table if "name" in table else table.assign(name=result.cluster_names)  # missing in older files
-    return captions(table, result.centers, result.pseudotime, result.grid_lineage, labels)
+    names = own_labels(labels, result.cluster_names)
+    return captions(result.cluster_table, names, result.centers, result.pseudotime, result.grid_lineage)
 
 
 def own_labels(labels: Mapping[Any, str] | Sequence[str] | None, names: Sequence[str]) -> list[str]:

@@ -24,16 +24,21 @@ _SMALLEST = 0.62  # minimum font scale
 
 
 def panels_a_row(
-    n_panels: int, ncols: int | None = None, most: int | None = None, figsize: tuple[float, float] | None = None
-) -> int:
-    """Return the number of panels per row, at most `most`: the requested one, or one for which the last row is almost full.
+    n_panels: int, ncols: int | None = None, figsize: tuple[float, float] | None = None, *,
+    narrowest: float | None = None, most: int | None = None,
+) -> int:  # fmt: skip
+    """Return the number of panels per row: the requested one, or one for which the last row is almost full.
+
+    It is at most `most`, and so few that panels have at least a width of `narrowest` inches in a figure of given size.
 
     >>> [panels_a_row(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 60)]
     [1, 2, 3, 2, 3, 3, 4, 4, 3, 4, 5, 4]
     >>> panels_a_row(4, 3), panels_a_row(2, 3), panels_a_row(7, most=3)
     (3, 2, 3)
     """
-    limit = max(1, min(n_panels, most or n_panels))
+    if figsize is not None and narrowest is not None:
+        most = int(figsize[0] / narrowest)
+    limit = max(1, n_panels if most is None else min(n_panels, most))
     if ncols is not None:
         integer(1).check("ncols", ncols)
         return min(ncols, limit)
@@ -169,9 +174,9 @@ def lay_out_panels(
             ncols, (whole, high), small, width, height, strip, stack, gap, left, right, bottom, n_key_lines, time_label
         )
 
-    found = with_columns(panels_a_row(n_panels, ncols, figsize=figsize))
+    found = with_columns(panels_a_row(n_panels, ncols, figsize))
     while found.ncols > 1 and found.width < _NARROWEST:
-        fewer = with_columns(panels_a_row(n_panels, ncols, found.ncols - 1, figsize))
+        fewer = with_columns(panels_a_row(n_panels, ncols, figsize, most=found.ncols - 1))
         if fewer.height < _LOWEST:  # the rows would be too low
             break
         found = fewer

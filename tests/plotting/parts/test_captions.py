@@ -59,7 +59,7 @@ def table(**columns):
 
 
 def test_a_caption_of_one_lineage():
-    (caption,) = captions(table(direction="up"), switch(0.8)[None], TIME)
+    (caption,) = captions(table(direction="up"), ["0"], switch(0.8)[None], TIME)
     assert (caption.heading, caption.numbers) == ("0 · late rise", "1,139 genes · confidence .84")
     assert Caption("0", size=1).numbers == "1 gene"
 
@@ -78,13 +78,13 @@ def test_a_caption_of_one_lineage():
 def test_a_caption_of_several_lineages_names_those_that_change(second, third, changes, words):
     center = np.r_[switch(0.8), second, third]
     lineage = np.repeat(["A", "B", "C"], 101)
-    (caption,) = captions(table(changes_in=changes), center[None], np.tile(TIME, 3), lineage)
+    (caption,) = captions(table(changes_in=changes), ["0"], center[None], np.tile(TIME, 3), lineage)
     assert caption.words == words
 
 
 def test_a_caption_of_combined_lineages_names_those_that_change():
     along, lineage = np.tile(TIME, 2), np.repeat(["A, B", "C"], len(TIME))
-    (caption,) = captions(table(changes_in="A, B"), np.r_[switch(0.8), 0 * TIME][None], along, lineage)
+    (caption,) = captions(table(changes_in="A, B"), ["0"], np.r_[switch(0.8), 0 * TIME][None], along, lineage)
     assert caption.words == "late rise in A, B"
 
 
@@ -98,10 +98,10 @@ def test_a_mixed_cluster_has_the_words_of_its_mean_trend():
         "changes_in": "a, b",
     }
     table = pd.DataFrame([row])
-    [caption] = captions(table, -switch(0.8)[None], TIME)
+    [caption] = captions(table, ["0"], -switch(0.8)[None], TIME)
     assert caption.words == "late fall"
     along, lineage = np.tile(TIME, 2), np.repeat(["a", "b"], len(TIME))
-    [caption] = captions(table, np.concatenate([bump(0.5), TIME])[None], along, lineage)
+    [caption] = captions(table, ["0"], np.concatenate([bump(0.5), TIME])[None], along, lineage)
     assert caption.words == "peak in a, rise in b"
 
 

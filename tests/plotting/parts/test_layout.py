@@ -25,7 +25,7 @@ def test_no_panel_stands_alone_below_longer_rows(n_panels):
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 9))
 def test_a_number_that_is_asked_for_is_kept(n_panels, ncols, most):
     assert panels_a_row(n_panels, ncols) == min(ncols, n_panels)
-    assert panels_a_row(n_panels, ncols, most) == min(ncols, n_panels, most)
+    assert panels_a_row(n_panels, ncols, most=most) == min(ncols, n_panels, most)
 
 
 @pytest.mark.parametrize(("n_panels", "rows"), [(3, [3]), (4, [2, 2]), (5, [3, 2]), (7, [4, 3]), (8, [4, 4])])
