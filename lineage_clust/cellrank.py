@@ -209,9 +209,7 @@ def cluster_lineage(
     if save is not None:
         _save(figure, save, dpi)
     adata.uns[key] = stored  # last, so that a failing call does not modify adata
-    if models is not None:
-        return {gene: dict(models[gene]) for gene in genes}
-    return None
+    return None if models is None else {gene: dict(models[gene]) for gene in genes}
 
 
 def _save(figure, save, dpi) -> None:

@@ -111,6 +111,7 @@ class DippingCheck:
         return values[np.isfinite(values)]
 
 
+@parameters_as(thin_counts)
 def dipping_check(
     adata: AnnData,
     layer: str | None = None,
@@ -131,10 +132,6 @@ def dipping_check(
 
     Parameters
     ----------
-    adata : AnnData of shape (n_cells, n_genes)
-        Cells x genes, with counts. It is not modified.
-    layer : str, default=None
-        Layer with the counts; `None` = `X`.
     genes : sequence of str, default=None
         Genes used for ordering and testing; `None` = all.
     order : callable, default=None
@@ -201,7 +198,7 @@ def dipping_check(
     adata = with_annotations(adata)
     genes = resolve_genes(adata, genes)
     seed = check_random_state(random_state)
-    counts = counts_of(adata, layer, genes, n_cells, seed)
+    counts = some_rows(stored_matrix(adata, layer, False), seed, n_cells)[:, columns_of(adata, genes, False)]
     if counts.nnz == 0:
         raise ValueError(
             "All counts are 0, so that there is nothing to simulate. Pass the layer of counts as layer=...."
@@ -258,13 +255,6 @@ def _settings(clusterer: TrendClusterer | None, seed: np.random.RandomState) -> 
     if made.random_state is None:
         made.set_params(random_state=int(seed.randint(2**31 - 1)))
     return made
-
-
-def counts_of(adata: AnnData, layer: str | None, genes: Sequence[str], n_cells: int, seed: np.random.RandomState):
-    """Return the counts of some genes as CSR, of all cells or a random sample of `n_cells`; raise if one is not a count."""
-    adata = with_annotations(adata)
-    counts = some_rows(stored_matrix(adata, layer, False), seed, n_cells)
-    return counts[:, columns_of(adata, genes, False)]
 
 
 def simulated(counts: sparse.csr_matrix, seed: np.random.RandomState) -> sparse.csr_matrix:

@@ -45,7 +45,7 @@ def _analyse_one(
         for path, writer in files.items():
             if writer is not None:
                 with naming(path):
-                    write_draft(drafts / path.name, _announced(path, writer))
+                    write_draft(drafts / path.name, partial(_announced, path, writer))
     names = ", ".join(path.name for path, draft in made.items() if draft is not None)
     return f"{summary(fitted)}\n  files in {folder}: {names}\n", made
 
@@ -53,16 +53,13 @@ def _analyse_one(
 def write_all(files: Mapping[Path, Writer | None], folder: Path) -> list[Path]:
     """Write all files or none to a folder with messages, and return their paths; files without a writer are removed."""
     with without_reading(), folder_for(folder):
-        replace_all({path: writer and _announced(path, writer) for path, writer in files.items()})
+        replace_all({path: writer and partial(_announced, path, writer) for path, writer in files.items()})
     return [path for path, writer in files.items() if writer is not None]
 
 
-def _announced(path: Path, writer: Writer) -> Writer:
-    def write(draft: Path) -> object:
-        say(f"Writing {path}.")
-        return writer(draft)
-
-    return write
+def _announced(path: Path, writer: Writer, draft: Path) -> object:
+    say(f"Writing {path}.")
+    return writer(draft)
 
 
 def result_files(fitted: TrendClusterer, folder: Path, cells=None) -> dict[Path, Writer | None]:

@@ -64,7 +64,6 @@ def add_to(commands) -> None:
 def compare(arguments: argparse.Namespace) -> str:
     """Compare the conditions of a file, and return the summary."""
     given = {name: getattr(arguments, name) for name in _AS_IN_PYTHON}
-    given["time_range"] = None if arguments.time_range is None else tuple(arguments.time_range)
     try:
         check_share("alpha", arguments.alpha)
         parse_budget(arguments.memory_budget)
