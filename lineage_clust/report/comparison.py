@@ -23,6 +23,7 @@ from .pictures import Picture
 _N_POINTS = 40
 _MOST_SAMPLES = 24  # thin lines in the figure of a gene
 _NARROW = 3.6  # inches
+_PARAMETERS = ("condition_key", "sample_key", "lineage", "conditions", "family", "link", "alpha", "level")
 _CAUTION = (
     "Pseudotime is taken as known: if conditions were ordered apart, or the treatment changes the order of the cells, "
     "differences are those of the ordering too."
@@ -91,7 +92,7 @@ def render_comparison(found: Any, title: str | None = None) -> str:
         cited=_CITED,
         samples=_samples(found),
         failed=found.failed,
-        parameters=f"<div><h3>Comparison</h3>{table_of(['parameter', 'value'], _parameters(found))}</div>",
+        parameters={"Comparison": [(name, json.dumps(getattr(found, name)), False) for name in _PARAMETERS]},
     )
 
 
@@ -221,8 +222,3 @@ def _samples(found: Any) -> str:
     ]
     body = table_of(["condition", "donor", "cells"], rows, numeric=[False, False, True])
     return f'<section id="samples"><h2>Samples</h2><div class="scrolls">{body}</div></section>\n'
-
-
-def _parameters(found: Any) -> list[list[str]]:
-    names = ("condition_key", "sample_key", "lineage", "conditions", "family", "link", "alpha", "level")
-    return [[escape(name), f"<code>{escape(json.dumps(getattr(found, name)))}</code>"] for name in names]

@@ -93,14 +93,15 @@ def render(fitted: Fitted, adata: Any = None, title: str | None = None) -> str:
         methods=paragraph,
         cited=cited,
         failed=result.failed,
-        parameters=_parameters(fitted),
+        parameters=facts.parameters(fitted),
     )
 
 
 def page_of(
     title: str, shown: list[tuple[Picture, dict[str, Image]]], vocabulary: Vocabulary, data: dict[str, Any], *, lead: str,
     summary: Iterable[tuple[str, str, str]], concerns: list[str], methods: str, cited: Iterable[str], failed: dict[str, str],
-    clusters: str = "", samples: str = "", no_pictures: str = "", **parts: str,
+    parameters: dict[str, list[tuple[str, str, bool]]], clusters: str = "", samples: str = "", no_pictures: str = "",
+    **parts: str,
 ) -> str:  # fmt: skip
     """Return a page with links to its sections; `parts` are inserted into the template as they are."""
     script, failures = resource("page.js"), failures_of(failed)
@@ -132,6 +133,7 @@ def page_of(
         failures=samples + failures,
         methods=escape(methods),
         references=_listed(cited),
+        parameters=_parameters(parameters),
         versions=table_of(["package", "version"], [[escape(part) for part in row] for row in facts.versions()]),
         data=packed(data | {"spots": spots}),
         **parts,
@@ -224,9 +226,10 @@ def failures_of(failed: dict[str, str]) -> str:
     return f'<section id="failed"><h2>Genes without a trend</h2><div>{body}</div></section>\n'
 
 
-def _parameters(fitted: Fitted) -> str:
+def _parameters(groups: dict[str, list[tuple[str, str, bool]]]) -> str:
+    """Return a table of parameters for each owner, with those in bold that differ from the default."""
     tables = []
-    for owner, rows in facts.parameters(fitted).items():
+    for owner, rows in groups.items():
         marked = [
             [f"<strong>{escape(name)}</strong>" if changed else escape(name), f"<code>{escape(value)}</code>"]
             for name, value, changed in rows

@@ -181,7 +181,7 @@ def test_nothing_is_warned_of_without_a_reason(tc, adata):
     assert concerns(tc._result, adata) == []
     assert concerns(tc._result) == []
     assert page._concerns([]) == ""
-    assert page.concerns_of(["<b>"]).count("&lt;b&gt;") == 1
+    assert page._concerns(["<b>"]).count("&lt;b&gt;") == 1
 
 
 def test_many_failed_genes_are_warned_of(adata):
