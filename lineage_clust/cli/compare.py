@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from inspect import signature
 from pathlib import Path
 
 from ..conditions import ConditionComparison, compare_conditions
@@ -17,10 +18,6 @@ from ..utils.checking import check_share
 from . import options
 from .analysing import write_all, write_png
 
-_AS_IN_PYTHON = (
-    "lineage", "time_key", "lineage_key", "layer", "use_raw", "backward", "time_range", "gene_symbols", "covariates",
-    "alpha", "memory_budget", "conditions",
-)  # fmt: skip
 _EXAMPLES = """\
 examples:
   lineage-clust compare cells.h5ad --condition drug --sample donor --lineage Ery --out results
@@ -63,19 +60,19 @@ def add_to(commands) -> None:
 
 def compare(arguments: argparse.Namespace) -> str:
     """Compare the conditions of a file, and return the summary."""
-    given = {name: getattr(arguments, name) for name in _AS_IN_PYTHON}
+    known = signature(compare_conditions).parameters
+    given = {name: value for name, value in vars(arguments).items() if name in known}
     try:
         check_share("alpha", arguments.alpha)
         parse_budget(arguments.memory_budget)
     except (TypeError, ValueError) as error:
         raise options.UsageError(str(error)) from error
-    genes = options.read_genes(arguments.genes)
+    given["genes"] = options.read_genes(arguments.genes)
     options.check_folder(arguments.out)
     with options.opened_cells(arguments) as adata:
         found = compare_conditions(
-            adata, arguments.condition, arguments.sample_key, genes=genes, random_state=arguments.seed,
-            model=GAM(arguments.family), **given,
-        )  # fmt: skip
+            adata, arguments.condition, random_state=arguments.seed, model=GAM(arguments.family), **given
+        )
         files = comparison_files(found, arguments.out, arguments.report, arguments.save)
         written = write_all(files, arguments.out)
     return f"{found}\n  files in {arguments.out}: {', '.join(path.name for path in written)}"
