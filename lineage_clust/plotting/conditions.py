@@ -11,6 +11,7 @@ from ..errors import NoTrendError
 from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
+from .parts import mpl
 from .parts.checking import axes_for, check_color_map, check_figure
 from .parts.colors import UNASSIGNED_COLOR, colors_by_lineage, palette_colors
 from .parts.labels import extents, fit_text, place, plain, settle_layout, shortened
@@ -67,8 +68,6 @@ def plot_condition_genes(
     >>> len(plot_condition_genes(found, found.genes[:2]).axes)
     4
     """
-    import matplotlib.pyplot as plt
-
     check_figure(None, figsize, dpi)
     names = [genes] if isinstance(genes, str) else list(dict.fromkeys(genes))
     if not names:
@@ -78,7 +77,8 @@ def plot_condition_genes(
     n_across = panels_a_row(len(names), ncols, shape, most=figsize and int(figsize[0] / _NARROWEST))
     n_down = -(-len(names) // n_across)
     colors = colors_by_lineage(found.conditions, None)
-    figure = plt.figure(figsize=figsize or (0.6 + 2.9 * n_across, 0.9 + 3.1 * n_down), dpi=dpi, layout="constrained")
+    size = figsize or (0.6 + 2.9 * n_across, 0.9 + 3.1 * n_down)
+    figure = mpl.pyplot.figure(figsize=size, dpi=dpi, layout="constrained")
     grid = figure.add_gridspec(2 * n_down, n_across, height_ratios=[2.2, 1] * n_down)
     titles = []
     for number, (name, row) in enumerate(zip(names, rows, strict=True)):
@@ -140,17 +140,14 @@ def _line(ax, time, values, inside, color: str, width: float) -> None:
 
 
 def _finish(figure, found, colors: list[str], samples: bool) -> None:
-    from matplotlib.legend_handler import HandlerTuple
-    from matplotlib.lines import Line2D
-
-    handles: list[Any] = [Line2D([], [], color=color, lw=2.2) for color in colors]
+    handles: list[Any] = [mpl.lines.Line2D([], [], color=color, lw=2.2) for color in colors]
     labels = [plain(shortened(name, 30)) for name in found.conditions]
     if samples and found.replicates == "donors":
-        handles.append(tuple(Line2D([], [], color=color, lw=0.7) for color in colors))
+        handles.append(tuple(mpl.lines.Line2D([], [], color=color, lw=0.7) for color in colors))
         labels.append("one donor")
     figure.legend(
         handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=_FONT + 1,
-        handler_map={tuple: HandlerTuple(ndivide=None)},
+        handler_map={tuple: mpl.legend_handler.HandlerTuple(ndivide=None)},
     )  # fmt: skip
     _say_replicates(figure, found)
 
@@ -215,8 +212,6 @@ def plot_difference_heatmap(
     >>> plot_difference_heatmap(found, "yes").axes[0].get_xlabel()
     'pseudotime'
     """
-    import matplotlib.pyplot as plt
-
     check_figure(None, figsize, dpi)
     check_color_map(cmap)
     shown = np.flatnonzero(found.labels >= 0)
@@ -231,7 +226,7 @@ def plot_difference_heatmap(
     order = shown[np.lexsort((time[shown], found.labels[shown]))]
     named = len(order) <= _MOST_NAMES
     height = 1.6 + (0.155 * len(order) if named else 4.5)
-    figure, ax = plt.subplots(figsize=figsize or (5.6, max(height, 2.6)), dpi=dpi, layout="constrained")
+    figure, ax = mpl.pyplot.subplots(figsize=figsize or (5.6, max(height, 2.6)), dpi=dpi, layout="constrained")
     image = ax.imshow(
         values[order], aspect="auto", cmap=cmap, vmin=-1, vmax=1, interpolation="nearest",
         extent=(*found.common_range, len(order) - 0.5, -0.5),
@@ -260,13 +255,12 @@ def _in_any(found) -> str:
 
 
 def _mark_clusters(ax, labels: np.ndarray, n_clusters: int) -> None:
-    from matplotlib.patches import Rectangle
-
     across = ax.get_yaxis_transform()
     for cluster, color in enumerate(palette_colors(None, n_clusters)):
         own = np.flatnonzero(labels == cluster)
         start, end = own[0] - 0.5, own[-1] + 0.5
-        ax.add_patch(Rectangle((-0.035, start), 0.025, end - start, transform=across, color=color, lw=0, clip_on=False))
+        style = {"transform": across, "color": color, "lw": 0, "clip_on": False}
+        ax.add_patch(mpl.patches.Rectangle((-0.035, start), 0.025, end - start, **style))
         ax.annotate(
             str(cluster), (-0.035, (start + end) / 2), (-4, 0), xycoords=across, textcoords="offset points", ha="right",
             va="center", fontsize=9,
@@ -303,8 +297,6 @@ def plot_difference_volcano(
     >>> plot_difference_volcano(found, "yes").get_xlabel()
     'largest difference, yes minus no'
     """
-    from matplotlib.ticker import FuncFormatter
-
     integer(0).check("n_names", n_names)
     own, ax = ax is None, axes_for(ax, (5.4, 4.4), figsize, dpi)
     suffix = "" if len(found.conditions) == 2 else f"_{condition}"
@@ -327,7 +319,7 @@ def plot_difference_volcano(
     highest = max(np.nanmax(y, initial=0.0), 1.5)
     ax.set_ylim(-0.03 * highest, 1.12 * highest)
     if np.nanmin(q, initial=1.0) < _LOWEST_Q:
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{'≥ ' if tick == highest else ''}{tick:g}"))
+        ax.yaxis.set_major_formatter(lambda tick, _: f"{'≥ ' if tick == highest else ''}{tick:g}")
     ax.set_xlabel(f"largest difference, {_minus_reference(found, condition)}")
     ax.set_ylabel(f"\u2212log₁₀ q (level and shape{_in_any(found)})")
     ax.spines[["top", "right"]].set_visible(False)

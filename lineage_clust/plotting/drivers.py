@@ -11,6 +11,7 @@ from lineage_clust.errors import UnknownNameError, did_you_mean, quoted
 
 from ..utils.constraints import positive_integer
 from ..utils.documenting import parameters_as
+from .parts import mpl
 from .parts.checking import axes_for
 from .parts.labels import plain, shortened
 from .parts.theme import ink, paper
@@ -63,8 +64,6 @@ def plot_drivers(
     >>> len(ax.get_yticks())
     6
     """
-    from matplotlib.colors import to_hex
-
     lineage = _check(drivers, lineage, n_genes)
     table = pd.DataFrame({name: drivers[f"{lineage}_{name}"] for name in ("corr", "ci_low", "ci_high")}).astype(float)
     table = table[table["corr"].notna()].sort_values("corr", ascending=False, kind="stable")
@@ -80,7 +79,7 @@ def plot_drivers(
     certain = (low > 0) | (high < 0)
     ax.axvline(0, color=ink(0.55), lw=0.8, zorder=0)
     ax.hlines(y, low, high, colors=list(colors), lw=1.6, zorder=1)
-    inside = list(np.where(certain, colors, to_hex(paper())))
+    inside = list(np.where(certain, colors, mpl.colors.to_hex(paper())))
     ax.scatter(r, y, s=26, c=inside, edgecolors=list(colors), linewidths=1.2, zorder=2)
     ax.set_yticks(y, [plain(shortened(gene, 26)) for gene in shown.index], fontsize=8, fontstyle="italic")
     ax.set_ylim(y[-1] + 0.7, -0.7)

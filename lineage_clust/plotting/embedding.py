@@ -9,6 +9,7 @@ import numpy as np
 
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
+from .parts import mpl
 from .parts.checking import check_color_map, check_figure
 from .parts.labels import fit_text, plain, settle_layout, width_of
 from .parts.layout import color_bar_beside, grid_of_panels, panels_a_row
@@ -61,8 +62,6 @@ def plot_embedding(
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['early', 'late', '']
     """
-    from matplotlib.cm import ScalarMappable
-
     check_figure(None, figsize, dpi)
     check_color_map(cmap)
     places, scores = np.asarray(places, dtype=float), np.asarray(scores, dtype=float)
@@ -96,7 +95,7 @@ def plot_embedding(
         first_of_last = axes[(nrows - 1) * ncols]
         first_of_last.set_xlabel(f"{plain(axes_label)} 1", fontsize=8)
         first_of_last.set_ylabel(f"{plain(axes_label)} 2", fontsize=8)
-    bar = color_bar_beside(figure, ScalarMappable(cmap=cmap), (0.1, 2.0), ticks=[0, 1])
+    bar = color_bar_beside(figure, mpl.cm.ScalarMappable(cmap=cmap), (0.1, 2.0), ticks=[0, 1])
     bar.ax.set_yticklabels(["low", "high"], fontsize=8)  # without numbers, as each panel has its own scale
     bar.set_label("module score", fontsize=8, labelpad=0)
     bar.outline.set_visible(False)

@@ -12,6 +12,7 @@ from ..errors import counted
 from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
 from .genes.gene import some_cells
+from .parts import mpl
 from .parts.checking import axes_for, check_figure
 from .parts.colors import colors_by_lineage
 from .parts.labels import fit_text, plain, settle_layout
@@ -114,23 +115,18 @@ def plot_lineage(
 
 def _key(with_left_out: bool) -> list:
     """Return the entries of the legend."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    dots = Line2D([], [], ls="", marker="o", ms=4, color=ink(0.6), label="cell")
-    mean = Line2D([], [], color=ink(0.9), lw=1.2, label="mean weight")
-    return [dots, mean, *([Patch(color=ink(0.1), label="not fitted")] if with_left_out else [])]
+    dots = mpl.lines.Line2D([], [], ls="", marker="o", ms=4, color=ink(0.6), label="cell")
+    mean = mpl.lines.Line2D([], [], color=ink(0.9), lw=1.2, label="mean weight")
+    return [dots, mean, *([mpl.patches.Patch(color=ink(0.1), label="not fitted")] if with_left_out else [])]
 
 
 def _draw(ax, lineage: LineageCells, color: str, max_cells: int) -> tuple:
-    from matplotlib.colors import to_rgb
-
     known = np.isfinite(lineage.pseudotime) & np.isfinite(lineage.weights)
     time, weights = lineage.pseudotime[known], lineage.weights[known]
     inside = (time >= lineage.start) & (time <= lineage.end)
     fitted = inside & (weights > 0)
     chosen = some_cells(len(time), max_cells)
-    tones = np.where(fitted[chosen, None], to_rgb(color), ink(0.45))
+    tones = np.where(fitted[chosen, None], mpl.colors.to_rgb(color), ink(0.45))
     ax.scatter(time[chosen], weights[chosen], c=tones, s=4, alpha=0.4, lw=0, rasterized=True, zorder=2)
     groups = np.array_split(np.argsort(time, kind="stable"), np.clip(len(time) // _OF_EACH, 1, _N_BINS))
     ax.plot(

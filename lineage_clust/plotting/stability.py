@@ -10,6 +10,7 @@ import numpy as np
 from ..clusterers.stability import StabilityCurve
 from ..errors import counted
 from ..utils.documenting import parameters_as
+from .parts import mpl
 from .parts.checking import axes_for
 from .parts.labels import inches_beside, settle_layout
 from .parts.theme import ink, legible
@@ -65,8 +66,6 @@ def plot_stability(
     >>> plot_stability(curve).get_xlabel()
     'number of clusters'
     """
-    from matplotlib.ticker import MaxNLocator
-
     if not hasattr(curve, "connectivity"):
         raise TypeError(f"curve must be the stability_ of a GraphClusterer; got {type(curve).__name__}.")
     ax = axes_for(ax, (5.2, 3.6), figsize, dpi)
@@ -104,7 +103,7 @@ def plot_stability(
     ax.set_yticks(ticks, [f"{'≥ ' if tick == _HIGHEST < highest else ''}{tick:.1f}" for tick in ticks])
     ylabel = "support, correlation" if curve.of_continuum else "least distinct two clusters"
     ax.set(xlabel="number of clusters", ylabel=ylabel)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, min_n_ticks=1))
     ax.spines[["top", "right"]].set_visible(False)
     settle_layout(ax.figure.figure)
     width = ax.get_window_extent().width / ax.figure.dpi  # in inches, now that the labels have their room
@@ -129,14 +128,12 @@ def plot_stability(
 
 def _axis_of_shares(ax, curve: StabilityCurve) -> Axes:
     """Return an axes for the shares of the variance that divisions explain, whose logarithmic axis is on the right."""
-    from matplotlib.ticker import NullLocator
-
     right, color = ax.twinx(), legible(_MEASURES[3][2])
     lowest = max(np.nanmin(np.append(np.array(curve.explained), curve.bounds.explained)), 1e-3)
     right.set(yscale="log", ylim=(lowest / 2, 1.0), ylabel="explained variance")
     ticks = [tick for tick in (0.001, 0.01, 0.1, 1.0) if tick >= lowest / 2]
     right.set_yticks(ticks, [f"{100 * tick:g}\u00a0%" for tick in ticks])
-    right.yaxis.set_minor_locator(NullLocator())
+    right.yaxis.set_minor_locator(mpl.ticker.NullLocator())
     right.spines[["top", "left"]].set_visible(False)
     right.spines["right"].set_color(color)
     right.tick_params(axis="y", color=color, labelcolor=color)

@@ -15,6 +15,7 @@ from ..results.tabulating import time_ranks
 from ..utils.constraints import integer
 from ..utils.documenting import parameters_as
 from .panels.panels import plot_clusters
+from .parts import mpl
 from .parts.captions import Caption, captions, own_labels, share
 from .parts.checking import axes_for, check_figure
 from .parts.colors import palette_colors
@@ -82,8 +83,6 @@ def plot_tree(
     >>> plot_tree(tree, tc.tree_table_, tree.means(rows), tc.pseudotime_).get_xlabel()
     ''
     """
-    import matplotlib.pyplot as plt
-
     check_figure(ax, figsize, dpi)
     cluster = table["cluster"].to_numpy()
     nodes = np.array([np.flatnonzero(cluster == number)[0] for number in range(cluster.max(initial=-1) + 1)], dtype=int)
@@ -99,7 +98,7 @@ def plot_tree(
     if ax is None:
         row = float(np.clip(_ROWS[2] / len(shape.ends), *_ROWS[:2]))
         size = figsize or (_WIDTH, row * len(shape.ends) + _TOP + _BOTTOM)
-        figure = plt.figure(figsize=size, dpi=dpi)
+        figure = mpl.pyplot.figure(figsize=size, dpi=dpi)
         ax = figure.add_axes([0.1 / size[0], 0.05 / size[1], 1 - 0.2 / size[0], 1 - 0.1 / size[1]])
     _draw(ax, shape, table, means, segments(grid, grid_lineage), said, colors)
     return ax
@@ -107,8 +106,6 @@ def plot_tree(
 
 def _draw(ax, shape: Dendrogram, table, means, parts, said: list[Caption], colors: list[str]) -> None:
     """Draw everything in inches from the upper left corner."""
-    from matplotlib.patheffects import withStroke
-
     settle_layout(ax.figure.figure)
     box = ax.get_window_extent()
     width, height = box.width / ax.figure.figure.dpi, box.height / ax.figure.figure.dpi
@@ -129,7 +126,7 @@ def _draw(ax, shape: Dendrogram, table, means, parts, said: list[Caption], color
 
     draw_branches(ax, shape, x, y, colors, width=1.3 * small, stub=0.06)
     above = {child: x(shape.depth[node]) for node, pair in shape.children.items() for child in pair}
-    halo = [withStroke(linewidth=2.0, foreground=paper())]
+    halo = [mpl.patheffects.withStroke(linewidth=2.0, foreground=paper())]
     for node in shape.children:
         support = float(table["support"].iloc[node])
         at, place = x(shape.depth[node]), y(shape.place[node])

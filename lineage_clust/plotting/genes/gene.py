@@ -10,6 +10,7 @@ import pandas as pd
 from ...lineage.columns import check_levels, numbers_or_levels
 from ...trends.gene_trend import GeneTrend
 from ...utils.documenting import parameters_as
+from ..parts import mpl
 from ..parts.checking import axes_for
 from ..parts.colors import cluster_colors, read_palette
 from ..parts.labels import level_names, plain
@@ -45,12 +46,10 @@ def plot_gene_trend(trend: GeneTrend, ax: Axes | None = None, color: str = "#366
     >>> ax.get_title(loc="left")
     'Klf1'
     """
-    from matplotlib.colors import is_color_like
-
     grid = getattr(trend, "x_test", None)
     if grid is None:
         raise TypeError(f"trend must be a fitted GeneTrend; got {type(trend).__name__}. Call prepare() and fit().")
-    if not is_color_like(color):
+    if not mpl.colors.is_color_like(color):
         raise ValueError(f"color must be a matplotlib colour such as '#3664C1' or 'red'; got {color!r}.")
     ax = axes_for(ax, (4.4, 3.2))
     draw_trend(ax, trend, color)
@@ -68,9 +67,6 @@ def draw_trend(
     cell_colors: Strip | None = None,
 ) -> float:  # fmt: skip
     """Draw cells, if the trend stores them, interval and curve, and return the height of the strip of zeros."""
-    from matplotlib.colors import to_rgb
-    from matplotlib.patheffects import withStroke
-
     strip = 0.0
     bounds = None if trend.conf_int is None else np.asarray(trend.conf_int, dtype=float)
 
@@ -89,35 +85,34 @@ def draw_trend(
             x, y, alpha, tones = x[order], y[order], np.maximum(alpha[order], 0.25), tones[order]
         else:
             tones = ink(0.7) if cell_color is None else cell_color
-        rgba = np.column_stack([np.broadcast_to(to_rgb(tones) if np.ndim(tones) < 2 else tones, (len(x), 3)), alpha])
+        rgb = mpl.colors.to_rgb(tones) if np.ndim(tones) < 2 else tones
+        rgba = np.column_stack([np.broadcast_to(rgb, (len(x), 3)), alpha])
         # an octagon looks like a circle at this size, and is drawn faster
         ax.scatter(x, y, s=5, c=rgba, lw=0, marker="8", rasterized=True, zorder=1)
     if bounds is not None:
         ax.fill_between(trend.x_test, *bounds.T, color=color, alpha=0.25, lw=0, zorder=2)
     ax.plot(trend.x_test, trend.y_test, color=color, lw=2, zorder=3, label=label,
-            path_effects=[withStroke(linewidth=3.6, foreground=paper())])  # fmt: skip
+            path_effects=[mpl.patheffects.withStroke(linewidth=3.6, foreground=paper())])  # fmt: skip
     return strip
 
 
 def cell_colors(name: str, values: pd.Series, colors: Any = None) -> Strip:
     """Return the colours of cells by a column of obs, numbers between their 1 % and 99 % quantiles."""
-    from matplotlib import colormaps
-    from matplotlib.colors import Normalize, to_rgb
-
     values = numbers_or_levels(values)
     grey = np.array(ink(_UNKNOWN))
     if not isinstance(values.dtype, pd.CategoricalDtype):
         numbers = values.to_numpy(dtype=float)
         known = np.isfinite(numbers)
         low, high = (float(end) for end in np.quantile(numbers[known], [0.01, 0.99])) if known.any() else (0.0, 1.0)
-        chosen, scale = colormaps["viridis"], Normalize(low, high if high > low else low + 1.0, clip=True)
+        chosen = mpl.colormaps["viridis"]
+        scale = mpl.colors.Normalize(low, high if high > low else low + 1.0, clip=True)
         rgb = np.array(chosen(scale(np.nan_to_num(numbers))))[:, :3]
         rgb[~known] = grey
         return Strip(name, rgb, {}, (low, high), chosen)
     check_levels(values, "color")
     levels = level_names(values.cat.categories)
     palette = read_palette(colors, levels, f"adata.uns[{f'{name}_colors'!r}]") or cluster_colors(len(levels))
-    known_colors = np.array([*(to_rgb(color) for color in palette), grey])  # the last one is for code -1
+    known_colors = np.array([*(mpl.colors.to_rgb(color) for color in palette), grey])  # the last one is for code -1
     return Strip(name, known_colors[values.cat.codes.to_numpy()], dict(zip(levels, palette, strict=True)))
 
 

@@ -17,6 +17,7 @@ from lineage_clust.trends.trends import Trends
 from ...utils.constraints import integer
 from ...utils.documenting import parameters_as
 from ..panels.panels import plot_clusters
+from ..parts import mpl
 from ..parts.checking import check_figure
 from ..parts.colors import cluster_color, colors_by_lineage
 from ..parts.labels import fit_text, plain, settle_layout, shortened
@@ -179,8 +180,6 @@ def _chosen(what: str, names: Any, known: Iterable[str], unknown: str) -> list[s
 
 
 def _make_axes(ax, n_genes: int, ncols: int | None, sharey: bool, figsize, dpi):
-    from matplotlib.ticker import MaxNLocator
-
     if ax is not None:
         axes = list(np.atleast_1d(np.asarray(ax, dtype=object)).ravel())
         if len(axes) != n_genes:
@@ -190,8 +189,8 @@ def _make_axes(ax, n_genes: int, ncols: int | None, sharey: bool, figsize, dpi):
     size = (_PANEL[0] * ncols + 0.5, _PANEL[1] * -(-n_genes // ncols) + 0.5)
     figure, axes = grid_of_panels(n_genes, ncols, figsize or size, dpi, sharey=sharey)
     for panel in axes:  # few ticks are easier to read in a small panel, and take most of the time
-        panel.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
-        panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        panel.xaxis.set_major_locator(mpl.ticker.MaxNLocator(3, steps=[1, 2, 5, 10]))
+        panel.yaxis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
         # only the figure has axis labels; fixed positions of the empty ones save layout time
         panel.xaxis.set_label_coords(0.5, 0)
         panel.yaxis.set_label_coords(0, 0.5)
@@ -218,11 +217,9 @@ def _slope(trend: Any) -> Any:
 
 def _mark_zeros(ax, height: float, highest: float) -> None:
     """Shade the strip of the cells without expression, below which the axis has the highest one, and remove ticks in it."""
-    from matplotlib.ticker import FuncFormatter
-
     ax.axhspan(-1.1 * height, 0, color=ink(0.08), lw=0, zorder=0)
     ax.set_ylim(bottom=-1.15 * highest)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 0 else ""))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if value >= 0 else "")
 
 
 def _label(figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, cell_colors: Strip | None) -> None:
@@ -250,17 +247,13 @@ def _label(figure, axes: list, own: bool, time: str, ylabel: str, legend: bool, 
 
 def _name_colors(figure, cell_colors: Strip) -> None:
     """Draw the legend of the cells' colours, or the bar of their numbers, right of the panels."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-    from matplotlib.lines import Line2D
-
     name = plain(shortened(cell_colors.name, 30))
     if cell_colors.limits is not None:
-        scale = ScalarMappable(Normalize(*cell_colors.limits), cell_colors.cmap)
+        scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(*cell_colors.limits), cell_colors.cmap)
         color_bar_beside(figure, scale, (0.12, 2.4), label=name, extend="both")
         return
     dots = [
-        Line2D([], [], ls="", marker="o", ms=5, color=color, label=plain(shortened(level)))
+        mpl.lines.Line2D([], [], ls="", marker="o", ms=5, color=color, label=plain(shortened(level)))
         for level, color in cell_colors.categories.items()
     ]
     figure.get_layout_engine().beside = figure.legend(

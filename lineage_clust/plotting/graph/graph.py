@@ -12,6 +12,7 @@ from scipy.spatial import ConvexHull
 from ...utils.checking import check_seed
 from ...utils.documenting import parameters_as
 from ..heatmap.heatmap import plot_heatmap
+from ..parts import mpl
 from ..parts.checking import axes_for, check_named
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.labels import extents, place, plain, shortened
@@ -101,8 +102,6 @@ def plot_graph(
     >>> sorted(text.get_text() for text in ax.texts)
     ['0', '1', 'a', 'b', 'c']
     """
-    from matplotlib.collections import LineCollection
-
     check_seed("seed", seed)
     labels = np.asarray(labels)
     _check(graph, labels, genes)
@@ -118,9 +117,8 @@ def plot_graph(
     ax = axes_for(ax, (side, side * float(np.clip(high / max(wide, 1e-12) + 0.1, 0.5, 1.0))), figsize, dpi)
     edges = _strongest(graph, labels)
     tones = [mixed(ink(), color, _SHADE) for color in colors[labels[edges[:, 0]]]]
-    ax.add_collection(
-        LineCollection(places[edges], colors=tones, linewidths=0.3, zorder=1, rasterized=True, gid="edges")
-    )
+    style = {"colors": tones, "linewidths": 0.3, "zorder": 1, "rasterized": True, "gid": "edges"}
+    ax.add_collection(mpl.collections.LineCollection(places[edges], **style))
     for cluster, outline in outlines.items():
         face = mixed(colors[cluster], paper(), 0.1)
         ax.fill(*outline.T, fc=face, ec=tint(colors[cluster]), lw=0.8, zorder=0.5, gid="halo")
@@ -253,9 +251,8 @@ def _name_genes(
     ax, points, rows: list[int], texts: list[str], tones: list, every: bool, taken: np.ndarray, radius: float
 ) -> None:
     """Write names beside their dots if there is space, or `every` one, with a line to the dot if it is distant."""
-    from matplotlib.patheffects import withStroke
-
     scale, back, style = ax.figure.dpi / 72, ax.transData.inverted(), _letters(ax, _NAME, 0.72)
+    glow = [mpl.patheffects.withStroke(linewidth=2, foreground=paper(), alpha=0.85)]
     sizes = extents(ax, texts, **style) * ax.figure.dpi
     # with many clusters, a label far from its gene may be next to another cluster
     away = (radius + np.array([1.5, 4.0, 9.0, 17.0, 27.0])[: None if len(taken) <= _MANY else 3]) * scale
@@ -269,4 +266,4 @@ def _name_genes(
         if np.hypot(*(near - points[row])) > (radius + 3) * scale:
             ax.plot(*back.transform([points[row], near]).T, color=ink(0.8), lw=0.5, zorder=3)
         ax.text(*back.transform(spot), plain(text), ha="center", va="center", color=tone, zorder=6, gid="gene",
-                in_layout=False, path_effects=[withStroke(linewidth=2, foreground=paper(), alpha=0.85)], **style)  # fmt: skip
+                in_layout=False, path_effects=glow, **style)  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from ...utils.checking import as_numbers, check_number
 from ...utils.documenting import parameters_as
 from ..panels.panels import check_clusters, check_shapes, plot_clusters
+from ..parts import mpl
 from ..parts.checking import check_color_map, check_figure, check_named
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
 from ..parts.dendrogram import Dendrogram
@@ -113,8 +114,6 @@ def plot_heatmap(
     >>> ax.images[0].get_array()[:, 0].tolist()
     [1.0, 0.9, -1.0]
     """
-    import matplotlib.pyplot as plt
-
     check_figure(ax, figsize, dpi)
     check_number("center", center, or_none=True)
     if cmap is not None:
@@ -145,7 +144,7 @@ def plot_heatmap(
     size = _WIDTH if len(parts) == 1 else _WIDTH_OF_EACH * len(parts), max(of_rows, of_names)
     own = ax is None
     if ax is None:
-        figure = plt.figure(figsize=figsize or size, dpi=dpi)
+        figure = mpl.pyplot.figure(figsize=figsize or size, dpi=dpi)
         ax = figure.add_axes([0.2, 0.2, 0.6, 0.6])
         if figsize is None:
             figure.set_size_inches(size[0] / 0.6, size[1] / 0.6)  # the rows have their final size
@@ -182,7 +181,7 @@ def plot_heatmap(
             margins.settle(ax, size, figsize)
     except Exception:
         if own:
-            plt.close(figure)
+            mpl.pyplot.close(figure)
         raise
     return ax
 

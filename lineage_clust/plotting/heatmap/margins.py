@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..parts import mpl
 from ..parts.dendrogram import Dendrogram, draw_branches
 from ..parts.labels import fit_text, inches_beside, plain, scale_of, shortened, spaced, thinned
 from ..parts.strips import Strip, draw_numeric_legend, draw_strip, legend_entries, strip_edges
@@ -126,8 +127,6 @@ def draw_time(ax, parts, strips: Sequence[Strip]) -> None:
 
 def draw_ticks(ax, parts) -> None:
     """Draw as many time ticks below the rows of each lineage as fit."""
-    from matplotlib.ticker import MaxNLocator
-
     start, end = parts[0].ends[0], parts[-1].ends[1]
     width = _size(ax)[0]
     places, names, first = [], [], []
@@ -135,7 +134,7 @@ def draw_ticks(ax, parts) -> None:
         share = (part.ends[1] - part.ends[0]) / (end - start)
         low, high = part.grid[0], part.grid[-1]
         slack = 1e-6 * (high - low)
-        for time in MaxNLocator(max(1, round(share * width / 0.7))).tick_values(low, high):
+        for time in mpl.ticker.MaxNLocator(max(1, round(share * width / 0.7))).tick_values(low, high):
             if low - slack <= time <= high + slack:
                 places.append(float(time + part.shift))
                 names.append(f"{time:.4g}")
@@ -170,16 +169,14 @@ CONFIDENCE = _SPACE + _COLUMN  # inches right of the rows
 
 def draw_confidence(ax, confidence: np.ndarray) -> None:
     """Draw a column of confidence right of the rows, and its scale below; unknown values are blank."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
-
-    cmap = LinearSegmentedColormap.from_list("confidence", [ink(0.04), "#B79CED" if is_dark(paper()) else "#5B3C88"])
+    ends = [ink(0.04), "#B79CED" if is_dark(paper()) else "#5B3C88"]
+    cmap = mpl.colors.LinearSegmentedColormap.from_list("confidence", ends)
     column = ax.inset_axes([_SPACE, 0, _COLUMN, 1], transform=inches_beside(ax, "right"), label="confidence")
     crowded = len(confidence) > ax.get_window_extent().height
     column.imshow(np.ma.masked_invalid(confidence)[:, None], aspect="auto", cmap=cmap, vmin=0, vmax=1,
                   extent=(0, 1, len(confidence), 0), interpolation="antialiased" if crowded else "nearest")  # fmt: skip
     column.axis("off")
-    scale = ScalarMappable(Normalize(0, 1), cmap)
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), cmap)
     _draw_color_bar(ax, -1.05, scale, "confidence (column)", "confidence scale", ticks=[0, 0.5, 1])
 
 
@@ -218,8 +215,6 @@ def draw_gene_labels(ax, names: list[str] | None, wanted, importance: np.ndarray
 
 def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
     """Draw the legends of covariates right of the artists `beside` the rows; return the artists."""
-    from matplotlib.legend import Legend
-
     edge, small = ax.get_window_extent().x1, scale_of(ax)
     dpi = ax.figure.figure.dpi * scale_of(ax)
     x = 0.2 + max([0.0, *((artist.get_window_extent().x1 - edge) / dpi for artist in beside)])
@@ -227,7 +222,7 @@ def draw_legends(ax, strips: Sequence[Strip], beside: list) -> list:
     for strip in strips:
         if strip.categories:
             handles, labels, title = legend_entries(strip)
-            legend = Legend(
+            legend = mpl.legend.Legend(
                 ax, handles, labels, title=title, loc="upper left", bbox_to_anchor=(x, top), bbox_transform=at,
                 fontsize=8 * small, title_fontsize=9 * small, alignment="left",
                 frameon=False, borderaxespad=0.0, borderpad=0.0, handlelength=1.2,
@@ -250,7 +245,5 @@ def _size(ax) -> np.ndarray:
 
 
 def _line(ax, side: str, x, y):
-    from matplotlib.lines import Line2D
-
     style: dict[str, Any] = {"color": ink(0.55), "lw": 0.5 * scale_of(ax), "clip_on": False, "solid_joinstyle": "round"}
-    return ax.add_artist(Line2D(x, y, transform=inches_beside(ax, side), **style))
+    return ax.add_artist(mpl.lines.Line2D(x, y, transform=inches_beside(ax, side), **style))

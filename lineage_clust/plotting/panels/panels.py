@@ -11,6 +11,7 @@ import numpy as np
 from ...utils.checking import as_numbers
 from ...utils.constraints import Constraint
 from ...utils.documenting import parameters_as
+from ..parts import mpl
 from ..parts.captions import Caption, own_labels
 from ..parts.checking import axes_for, check_figure
 from ..parts.colors import UNASSIGNED_COLOR, palette_colors
@@ -117,8 +118,6 @@ def plot_clusters(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['cluster 0', 'cluster 1']
     """
-    import matplotlib.pyplot as plt
-
     scaled, labels = as_numbers("scaled", scaled), np.asarray(labels)
     check_shapes(scaled, labels, grid, genes=genes, grid_lineage=grid_lineage, importance=importance, density=density)
     _SHAREY.check("sharey", sharey)
@@ -130,7 +129,7 @@ def plot_clusters(
     lineages = segments(grid, grid_lineage, touching=True)
     x = np.concatenate([part.x for part in lineages])
     layout = lay_out_panels(len(shown), ncols, len(strips), ratio, figsize, len(lineages) > 1, names_width(strips))
-    figure = plt.figure(figsize=layout.size, dpi=dpi)
+    figure = mpl.pyplot.figure(figsize=layout.size, dpi=dpi)
     cells = None if density is None else smoothed(density, lineages)
     thin = None if cells is None else thinness(cells, lineages)
     members = [np.flatnonzero(labels == cluster) for cluster in shown]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ...trends.shapes import DIRECTIONS, direction, half_back, moved_times
+from ..parts import mpl
 from ..parts.captions import Caption
 from ..parts.labels import fit_text, plain, width_of
 from ..parts.theme import ink, mixed, paper, tint
@@ -32,8 +33,6 @@ def draw_curves(
     thin: np.ndarray | None, confidence: float, with_half: bool, small: float,
 ) -> None:  # fmt: skip
     """Draw trends `(n_genes, n_points)`, their mean and a band with the middle 80 %; the axis includes `span`."""
-    from matplotlib.collections import LineCollection
-
     pale = confidence < LOW_CONFIDENCE
     drawn = trends[:: max(1, -(-len(trends) // _MAX_LINES))]
     width = float(np.clip(_THICK * np.sqrt(_FEW / len(drawn)), _FINEST, _THICK)) * (_PALE if pale else 1.0)
@@ -42,7 +41,7 @@ def draw_curves(
     for lineage in lineages:  # separate lines per lineage
         x, part = lineage.x, lineage.columns
         paths = np.dstack(np.broadcast_arrays(x, drawn[:, part]))
-        lines = LineCollection(list(paths), colors=tone, lw=width * small, zorder=1, gid="gene")
+        lines = mpl.collections.LineCollection(list(paths), colors=tone, lw=width * small, zorder=1, gid="gene")
         ax.add_collection(lines, autolim=False)
         if len(trends) > 1:
             faint = 0.11 if pale else 0.22

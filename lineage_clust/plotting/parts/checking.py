@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import UnknownNameError, did_you_mean
 from ...utils.constraints import integer, number
+from . import mpl
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,9 +19,7 @@ _SIZE = number("a positive number", lambda value: 0 < value < float("inf"), or_n
 
 def check_figure(ax: Any = None, figsize: Any = None, dpi: Any = None) -> None:
     """Raise an error unless `ax`, or the size of a new figure, is valid."""
-    from matplotlib.axes import Axes
-
-    if ax is not None and not isinstance(ax, Axes):
+    if ax is not None and not isinstance(ax, mpl.axes.Axes):
         raise TypeError(f"ax must be matplotlib Axes, as plt.subplots returns them, or None; got {type(ax).__name__}.")
     if figsize is not None:
         sides = list(figsize) if isinstance(figsize, (tuple, list, np.ndarray)) else []
@@ -45,10 +44,8 @@ def axes_for(ax: Any, size: tuple[float, float], figsize: Any = None, dpi: Any =
     -------
     matplotlib.axes.Axes
     """
-    import matplotlib.pyplot as plt
-
     check_figure(ax, figsize, dpi)
-    return plt.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")[1] if ax is None else ax
+    return mpl.pyplot.subplots(figsize=figsize or size, dpi=dpi, layout="constrained")[1] if ax is None else ax
 
 
 def check_named(name: str, wanted: Any, genes: Sequence[str] | None, figure: str, why: str) -> Any:
@@ -69,10 +66,7 @@ def check_named(name: str, wanted: Any, genes: Sequence[str] | None, figure: str
 
 def check_color_map(cmap: Any) -> None:
     """Raise an error unless `cmap` is a matplotlib colour map or the name of one."""
-    from matplotlib import colormaps
-    from matplotlib.colors import Colormap
-
-    if isinstance(cmap, str) and cmap not in colormaps:
-        raise ValueError(f"cmap {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, colormaps)}")
-    if not isinstance(cmap, (str, Colormap)):
+    if isinstance(cmap, str) and cmap not in mpl.colormaps:
+        raise ValueError(f"cmap {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, mpl.colormaps)}")
+    if not isinstance(cmap, (str, mpl.colors.Colormap)):
         raise TypeError(f"cmap must be the name of a colour map, or a Colormap; got {cmap!r}.")

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import did_you_mean
 from ...utils.checking import shortened
 from ...utils.constraints import integer
+from . import mpl
 from .checking import check_color_map
 from .theme import legible
 
@@ -77,14 +78,11 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
     colors = [legible(color) for color in cluster_colors(n_clusters)]
     if palette is None:
         return colors
-    from matplotlib import colormaps
-    from matplotlib.colors import Colormap, is_color_like, to_hex
-
-    if isinstance(palette, (str, Colormap)):
+    if isinstance(palette, (str, mpl.colors.Colormap)):
         check_color_map(palette)
-        chosen = colormaps.get_cmap(palette)
+        chosen = mpl.colormaps.get_cmap(palette)
         whole, last = chosen.N < _CONTINUOUS, max(n_clusters - 1, 1)
-        return [to_hex(chosen(place % chosen.N if whole else place / last)) for place in range(n_clusters)]
+        return [mpl.colors.to_hex(chosen(place % chosen.N if whole else place / last)) for place in range(n_clusters)]
     if isinstance(palette, Mapping):
         places = {str(place): place for place in range(n_clusters)} | {name: p for p, name in enumerate(names or ())}
         given = {str(key): color for key, color in palette.items()}
@@ -97,24 +95,22 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
         if len(pairs) < n_clusters:
             raise ValueError(f"palette has {len(pairs)} colours for {n_clusters} clusters. Give one per cluster.")
     for place, color in pairs:
-        if not is_color_like(color):
+        if not mpl.colors.is_color_like(color):
             raise ValueError(f"palette contains {color!r}, which is not a matplotlib colour.")
         if place < n_clusters:
-            colors[place] = to_hex(color)
+            colors[place] = mpl.colors.to_hex(color)
     return colors
 
 
 def _further(place: int) -> str:
     """Return a further colour: hues separated by the golden angle, with a luminance legible on white and black."""
-    from matplotlib.colors import hsv_to_rgb, to_hex
-
-    rgb = hsv_to_rgb((place * 0.381966 % 1.0, 0.9 - 0.3 * (place % 3) / 2, 1.0))
+    rgb = mpl.colors.hsv_to_rgb((place * 0.381966 % 1.0, 0.9 - 0.3 * (place % 3) / 2, 1.0))
     linear, wanted = rgb**2.2, 0.17 + 0.04 * (place % 3)
     luminance = float(linear @ (0.2126, 0.7152, 0.0722))
     white = max(wanted - luminance, 0.0) / (1 - luminance)  # pure blue is too dark
     linear = (1 - white) * linear + white
     red, green, blue = (linear * min(wanted / luminance, 1.0)) ** (1 / 2.2)
-    return to_hex((float(red), float(green), float(blue)))
+    return mpl.colors.to_hex((float(red), float(green), float(blue)))
 
 
 def cluster_color(cluster: int | None, n_clusters: int) -> str:
@@ -126,10 +122,8 @@ def cluster_color(cluster: int | None, n_clusters: int) -> str:
 
 def colors_by_lineage(names: Sequence, given: Mapping[str, Any] | None) -> list:
     """Return the colour of each lineage: those given by name, as in AnnData, if complete, else defaults."""
-    from matplotlib.colors import to_hex
-
     known = read_palette(given or None, names, "The palette of the lineages")
-    return list(map(legible, lineage_colors(len(names))) if known is None else map(to_hex, known))
+    return list(map(legible, lineage_colors(len(names))) if known is None else map(mpl.colors.to_hex, known))
 
 
 def lineage_colors(n_lineages: int) -> list[str]:
@@ -183,12 +177,10 @@ def read_palette(stored: Any, levels: Iterable[str], where: str) -> list[tuple[f
 
 def read_color(color: Any, where: str, largest: float = 1.0) -> tuple[float, float, float, float]:
     """Return a colour as RGBA, with numbers relative to `largest`, 1 or 255; refuse invalid ones, with their place."""
-    from matplotlib.colors import to_rgba
-
     if isinstance(color, (str, bytes)):
         name = _text(color).strip()
         try:
-            found = to_rgba(name)
+            found = mpl.colors.to_rgba(name)
         except ValueError:
             found = _of_r(name.lower(), where, color)
         return _rounded(found)
@@ -213,18 +205,16 @@ def _largest(color: Any) -> float:
 
 def _of_r(name: str, where: str, given: Any):
     """Return a colour of R unknown to matplotlib: shades of grey, and numbered X11 names."""
-    from matplotlib.colors import CSS4_COLORS, to_rgba
-
     shade = _R_SHADE.fullmatch(name)
     if shade and int(shade[1]) <= 100:
         return (*[int(int(shade[1]) * 2.55 + 0.5) / 255] * 3, 1.0)
     if name in _R_ONLY:
-        return to_rgba(f"#{_R_ONLY[name]}")
+        return mpl.colors.to_rgba(f"#{_R_ONLY[name]}")
     numbered = _R_NUMBERED.fullmatch(name)
-    if numbered and (numbered[1] in _R_FIRST or numbered[1] in CSS4_COLORS):
+    if numbered and (numbered[1] in _R_FIRST or numbered[1] in mpl.colors.CSS4_COLORS):
         first = f"#{_R_FIRST[numbered[1]]}" if numbered[1] in _R_FIRST else numbered[1]
-        return (*[part * _R_SHADES[int(numbered[2]) - 1] for part in to_rgba(first)[:3]], 1.0)
-    raise ValueError(_refusal(given, where, did_you_mean(name, CSS4_COLORS)))
+        return (*[part * _R_SHADES[int(numbered[2]) - 1] for part in mpl.colors.to_rgba(first)[:3]], 1.0)
+    raise ValueError(_refusal(given, where, did_you_mean(name, mpl.colors.CSS4_COLORS)))
 
 
 def _text(value: Any) -> str:

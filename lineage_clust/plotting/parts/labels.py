@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
+from . import mpl
+
 _SCALES: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 _ANGLES = np.deg2rad(np.arange(0, 360, 30))
 _MARGIN = 3.0  # in pixels, between labels
@@ -62,16 +64,13 @@ def fit_text(text, width: float, least: float = 1.0) -> None:
 
 def width_of(text) -> float:
     """Return the width of a drawn text in pixels, at this or a higher resolution, whichever is larger."""
-    from matplotlib.cbook import is_math_text
-    from matplotlib.textpath import text_to_path
-
     whole = text.get_text()
     if not whole:
         return 0.0
-    math = is_math_text(whole)
+    math = mpl.cbook.is_math_text(whole)
     shown = whole if math else whole.replace(r"\$", "$")
     lines = [
-        text_to_path.get_text_width_height_descent(line, text.get_fontproperties(), math)[0]
+        mpl.textpath.text_to_path.get_text_width_height_descent(line, text.get_fontproperties(), math)[0]
         for line in shown.split("\n")
     ]
     return max(text.get_window_extent().width, max(lines) * text.figure.figure.dpi / 72)
@@ -118,15 +117,13 @@ def inches_beside(ax, side: str):
 
     On "left" and "right", y is in fractions of the axes, on "top" and "bottom" x is; at a corner such as "top right", none.
     """
-    from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
-
     corner = (float("right" in side), float("top" in side))
-    scaled = Affine2D().scale(scale_of(ax)) + ax.figure.figure.dpi_scale_trans
-    inches = scaled + ScaledTranslation(*corner, ax.transAxes)
+    scaled = mpl.transforms.Affine2D().scale(scale_of(ax)) + ax.figure.figure.dpi_scale_trans
+    inches = scaled + mpl.transforms.ScaledTranslation(*corner, ax.transAxes)
     if side in ("left", "right"):
-        return blended_transform_factory(inches, ax.transAxes)
+        return mpl.transforms.blended_transform_factory(inches, ax.transAxes)
     if side in ("top", "bottom"):
-        return blended_transform_factory(ax.transAxes, inches)
+        return mpl.transforms.blended_transform_factory(ax.transAxes, inches)
     return inches
 
 

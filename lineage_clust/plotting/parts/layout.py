@@ -8,6 +8,7 @@ from typing import Any
 
 from ...utils.checking import check_number
 from ...utils.constraints import integer
+from . import mpl
 
 _MOST = 4  # panels per row, unless only five leave no row with a single panel
 _SHAPE, _PANEL = 1.3, 1.25  # columns per row of a grid that suits a page; width of a panel relative to its height
@@ -58,11 +59,9 @@ def grid_of_panels(
     n_panels: int, ncols: int, figsize: tuple[float, float], dpi: int | None = None, **shared: Any
 ) -> tuple[Any, list]:
     """Return a new figure and its axes, row by row, with a :class:`.grid_layout.GridLayout`."""
-    import matplotlib.pyplot as plt
-
     from .grid_layout import GridLayout
 
-    figure, axes = plt.subplots(-(-n_panels // ncols), ncols, figsize=figsize, dpi=dpi, squeeze=False, **shared)
+    figure, axes = mpl.pyplot.subplots(-(-n_panels // ncols), ncols, figsize=figsize, dpi=dpi, squeeze=False, **shared)
     panels = list(axes.ravel())
     for empty in panels[n_panels:]:
         empty.remove()

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from ...lineage.annotations import Annotation
+from . import mpl
 from .checking import check_color_map
 from .colors import read_palette
 from .labels import level_names, plain, shortened
@@ -79,9 +80,6 @@ def covariate_strips(
 
 def _numeric(name: str, pieces: list[_Piece], cmap: Any) -> Strip:
     """Return the strip of a numeric covariate, with one colour scale for all lineages, which spans the means."""
-    from matplotlib import colormaps
-    from matplotlib.colors import Normalize
-
     check_color_map(cmap)
     parts = []
     for values, pseudotime, weights, points in pieces:
@@ -91,16 +89,14 @@ def _numeric(name: str, pieces: list[_Piece], cmap: Any) -> Strip:
     means = np.concatenate(parts)
     known = np.isfinite(means)
     low, high = (float(means[known].min()), float(means[known].max())) if known.any() else (0.0, 1.0)
-    cmap = colormaps.get_cmap(cmap)
-    rgba = cmap(Normalize(low, high if high > low else low + 1.0)(means))
+    cmap = mpl.colormaps.get_cmap(cmap)
+    rgba = cmap(mpl.colors.Normalize(low, high if high > low else low + 1.0)(means))
     rgba[~known] = _MISSING
     return Strip(name, rgba, {}, (low, high), cmap)
 
 
 def _categorical(annotation: Annotation, pieces: list[_Piece]) -> Strip:
     """Return the strip of a categorical covariate, with the colours in AnnData if it has one for each category."""
-    from matplotlib.colors import to_rgba
-
     levels, codes = level_names(annotation.levels), []
     for values, pseudotime, weights, points in pieces:
         level = values.cat.codes.to_numpy()
@@ -111,16 +107,14 @@ def _categorical(annotation: Annotation, pieces: list[_Piece]) -> Strip:
     palette = read_palette(annotation.colors, levels, f"adata.uns[{f'{annotation.key}_colors'!r}]")
     palette = _default_palette(len(levels)) if palette is None else palette
     shown = np.concatenate(codes)
-    rgba = np.array([*map(to_rgba, palette), _MISSING])[shown]  # the last one is for code -1
+    rgba = np.array([*map(mpl.colors.to_rgba, palette), _MISSING])[shown]  # the last one is for code -1
     return Strip(annotation.key, rgba, {levels[code]: palette[code] for code in np.unique(shown) if code >= 0})
 
 
 def _default_palette(n_levels: int) -> list:
-    from matplotlib import colormaps
-
     if n_levels <= 20:
-        return [colormaps["tab10" if n_levels <= 10 else "tab20"](index) for index in range(n_levels)]
-    return [colormaps["gist_ncar"](value) for value in np.linspace(0.03, 0.95, n_levels)]
+        return [mpl.colormaps["tab10" if n_levels <= 10 else "tab20"](index) for index in range(n_levels)]
+    return [mpl.colormaps["gist_ncar"](value) for value in np.linspace(0.03, 0.95, n_levels)]
 
 
 def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
@@ -137,12 +131,12 @@ def draw_strip(ax, strip: Strip, edges: np.ndarray, named: bool = True) -> None:
 
 def names_width(strips: Sequence[Strip]) -> float:
     """Return the width of the longest name in inches."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(size=_NAME_SIZE)
+    font, size_of = (
+        mpl.font_manager.FontProperties(size=_NAME_SIZE),
+        mpl.textpath.text_to_path.get_text_width_height_descent,
+    )
     names = [line for strip in strips for line in shortened(strip.name, _LONGEST_NAME).splitlines()]
-    return max((text_to_path.get_text_width_height_descent(name, font, False)[0] / 72 for name in names), default=0.0)
+    return max((size_of(name, font, False)[0] / 72 for name in names), default=0.0)
 
 
 def strip_edges(x: np.ndarray) -> np.ndarray:
@@ -152,23 +146,18 @@ def strip_edges(x: np.ndarray) -> np.ndarray:
 
 def legend_entries(strip: Strip, most: int = _MAX_CATEGORIES + 1) -> tuple[list, list[str], str]:
     """Return handles, labels and title of the legend of a categorical strip, truncated to `most` lines."""
-    from matplotlib.patches import Patch
-
     shown = list(strip.categories.items())
     shown = shown if len(shown) <= most else shown[: max(most - 1, 1)]
     more = len(strip.categories) - len(shown)
-    handles = [Patch(color=color) for _, color in shown] + [Patch(alpha=0)] * (more > 0)
+    handles = [mpl.patches.Patch(color=color) for _, color in shown] + [mpl.patches.Patch(alpha=0)] * (more > 0)
     labels = [plain(shortened(level)) for level, _ in shown] + [f"and {more} more"] * (more > 0)
     return handles, labels, plain(shortened(strip.name, 22))
 
 
 def draw_numeric_legend(ax, strip: Strip) -> None:
     """Draw the colour bar of a numeric strip into its axes."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     low, high = strip.limits or (0.0, 1.0)
-    scale = ScalarMappable(Normalize(low, high if high > low else low + 1.0), strip.cmap)
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, high if high > low else low + 1.0), strip.cmap)
     ax.figure.figure.colorbar(scale, cax=ax, orientation="horizontal")
     ax.set_title(plain(shortened(strip.name)), fontsize=9, loc="left")
     ax.tick_params(labelsize=7)
