@@ -57,7 +57,7 @@ def check_named(name: str, wanted: Any, genes: Sequence[str] | None, figure: str
         raise ValueError(f"{name} requires the names of the genes: pass genes= as well.")
     known = list(map(str, genes))
     found = list(dict.fromkeys([wanted] if isinstance(wanted, str) else map(str, wanted)))
-    for gene in set(found).difference(known):
+    for gene in sorted(set(found).difference(known), key=found.index):  # the same one in every process
         raise UnknownNameError(
             f"{name} contains {gene!r}, which is not in the {figure} of {len(known)} genes{why}.{did_you_mean(gene, known)}"
         )

@@ -99,3 +99,10 @@ def test_arguments(name, tc):
     with pytest.raises(error, match=message):
         call(tc)
     assert plt.get_fignums() == []
+
+
+def test_of_several_unknown_genes_the_first_one_is_named():
+    """It was another one in each process."""
+    unknown = [f"unknown{number}" for number in range(20)]
+    with pytest.raises(lc.UnknownNameError, match="'unknown0'"):
+        plot_heatmap(V, np.zeros(3, dtype=int), G, ["a", "b", "c"], label_genes=unknown)
