@@ -3,7 +3,8 @@
 For 4 to 24 donors, of equal sizes or one with half of the cells, each with its own density along time, with standard
 deviations of levels and curves of 0 to 0.5: the fractions of flat genes with p < .05 and p < .01, and of genes with a
 trend with p < .01, for `GAM.fit(groups=)` and other methods; the coverage of 95 % bands of the population trends; the
-fraction of flat genes with q < .01 among as many with a trend. Power is meaningful only for calibrated tests.
+fraction of flat genes with q < .01 among as many with a trend, and the same if the p-values of flat genes were uniform. Power
+is meaningful only for calibrated tests.
 
 With `--alone` only `GAM.fit(groups=)` is run, and with `--cluster` it and `GAM(covariance="cluster")`; with `--sets N` rates
 are means over N data sets, each with its own densities.
@@ -43,6 +44,7 @@ from .donors_time import measure_time
 DONORS = (4, 6, 8, 12, 24)
 METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
 ALONE, CLUSTER = METHODS[:1], ("donors", "cluster")
+_FEW, _N_UNIFORM = 0.005, 200  # most flat genes with q < .01, and draws of uniform p-values
 
 
 def pvalues(
@@ -85,18 +87,25 @@ def measure(
     for effect, size, n_donors in product(effects, sizes, donors):
         unequal = size != "equal"
         options = n_donors, n_genes, n_cells, unequal, effect
-        sets = []
+        sets, uniform = [], np.zeros(_N_UNIFORM)
         for number in range(n_sets):
             key = [seed, EFFECTS.index(effect), n_donors, unequal, family != "gaussian", number]
-            sets.append(_rates(np.random.default_rng(key), options, family, methods))
-        row = {"effects": effect.name, "donors": n_donors, "sizes": size}
-        rows.append(row | pd.DataFrame(sets).mean().to_dict())
+            rates, of_uniform = _rates(np.random.default_rng(key), options, family, methods)
+            sets.append(rates)
+            uniform += of_uniform / n_sets
+        row = {"effects": effect.name, "donors": n_donors, "sizes": size} | pd.DataFrame(sets).mean().to_dict()
+        rows.append(row | {"uniform": uniform.mean(), "few": np.mean(uniform < _FEW)})
         print(line(rows[-1]), flush=True)
     return pd.DataFrame(rows)
 
 
-def _rates(rng: np.random.Generator, options: tuple, family: str, methods: tuple[str, ...]) -> dict[str, float]:
-    """Return the rejection rates of one data set, by method and level, and the coverage of bands."""
+def _rates(
+    rng: np.random.Generator, options: tuple, family: str, methods: tuple[str, ...]
+) -> tuple[dict[str, float], np.ndarray]:
+    """Return the rejection rates of one data set, by method and level, and the coverage of bands.
+
+    Rates of flat genes with q < .01 if their p-values were uniform, `(_N_UNIFORM,)`, are returned separately.
+    """
     depth, effect = None, options[-1]
     if family == "gaussian":
         time, donor, Y, truth = simulate(rng, *options)
@@ -109,19 +118,22 @@ def _rates(rng: np.random.Generator, options: tuple, family: str, methods: tuple
         row[f"{method} .05"] = np.mean(pvalue[flat] < 0.05)
         row[f"{method} .01"] = np.mean(pvalue[flat] < 0.01)
         row[f"{method} power"] = np.mean(pvalue[~flat] < 0.01)
-    row["q < .01"] = np.mean(adjust(found["donors"])[flat] < 0.01)
+    pvalue = found["donors"]
+    row["q < .01"] = np.mean(adjust(pvalue)[flat] < 0.01)
+    drawn = (np.where(flat, rng.uniform(size=len(flat)), pvalue) for _ in range(_N_UNIFORM))
+    uniform = np.array([np.mean(adjust(one)[flat] < 0.01) for one in drawn])
     if depth is None and not effect.counts:
         for method in CLUSTER:
             if method in fits:
                 mean, error = fits[method].predict(design, return_std=True)
                 row[f"{method} coverage"] = np.mean(np.abs(mean - truth) < 1.96 * error)
-    return row
+    return row, uniform
 
 
 def header(methods: tuple[str, ...] = METHODS) -> str:
     """Return the header of the table."""
     coverages = [f"coverage, {method}" if len(_covering(methods)) > 1 else "coverage" for method in _covering(methods)]
-    names = ["effects", "donors", "sizes", *methods, "q < .01", *coverages]
+    names = ["effects", "donors", "sizes", *methods, "q < .01", "uniform", *coverages]
     return f"| {' | '.join(names)} |\n{'|---' * len(names)}|"
 
 
@@ -130,7 +142,7 @@ def line(row: dict) -> str:
     shown = [method for method in dict.fromkeys((*METHODS, *CLUSTER)) if f"{method} .05" in row]
     cells = [f"{row[f'{m} .05']:.3f} / {row[f'{m} .01']:.3f} / {row[f'{m} power']:.2f}" for m in shown]
     coverages = [row.get(f"{method} coverage") for method in _covering(shown)]
-    parts = [row["effects"], str(row["donors"]), row["sizes"], *cells, f"{row['q < .01']:.4f}"]
+    parts = [row["effects"], str(row["donors"]), row["sizes"], *cells, f"{row['q < .01']:.4f}", f"{row['uniform']:.4f}"]
     return f"| {' | '.join(parts + ['' if one is None else f'{one:.3f}' for one in coverages])} |"
 
 
@@ -198,6 +210,11 @@ def main(argv: list[str] | None = None) -> None:
             f"\n{method}: P(p < {level}) is in {low:g} to {high:g} in {rate.between(low, high).sum()} of {len(table)} "
             f"settings; mean {rate.mean():.4f}, largest {rate.max():.3f}."
         )
+    print(
+        f"\nq < .01 for under {_FEW:.1%} of the flat genes in {(table['q < .01'] < _FEW).sum()} of {len(table)} settings, "
+        f"mean {table['q < .01'].mean():.4f}; with uniform p-values of flat genes in {table['few'].sum():.1f} on average, "
+        f"mean {table['uniform'].mean():.4f}."
+    )
 
 
 if __name__ == "__main__":
