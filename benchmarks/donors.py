@@ -44,6 +44,7 @@ from .donors_time import measure_time
 DONORS = (4, 6, 8, 12, 24)
 METHODS = ("donors", "cells", "CR2 line", "limma bins", "limma lines")
 ALONE, CLUSTER = METHODS[:1], ("donors", "cluster")
+_FAR = (".001", ".0001", ".00001")  # levels in the far tail, of which only means over settings are printed
 _FEW, _N_UNIFORM = 0.005, 200  # most flat genes with q < .01, and draws of uniform p-values
 
 
@@ -115,8 +116,7 @@ def _rates(
     found, fits, design = pvalues(time, donor, Y, family, depth, methods)
     row = {}
     for method, pvalue in found.items():
-        row[f"{method} .05"] = np.mean(pvalue[flat] < 0.05)
-        row[f"{method} .01"] = np.mean(pvalue[flat] < 0.01)
+        row |= {f"{method} {level}": np.mean(pvalue[flat] < float(level)) for level in (".05", ".01", *_FAR)}
         row[f"{method} power"] = np.mean(pvalue[~flat] < 0.01)
     pvalue = found["donors"]
     row["q < .01"] = np.mean(adjust(pvalue)[flat] < 0.01)
@@ -210,6 +210,9 @@ def main(argv: list[str] | None = None) -> None:
             f"\n{method}: P(p < {level}) is in {low:g} to {high:g} in {rate.between(low, high).sum()} of {len(table)} "
             f"settings; mean {rate.mean():.4f}, largest {rate.max():.3f}."
         )
+    for method in _covering(methods):
+        tail = ", ".join(f"P(p < {level}) {table[f'{method} {level}'].mean():.6f}" for level in _FAR)
+        print(f"\n{method}: means of {tail}.")
     print(
         f"\nq < .01 for under {_FEW:.1%} of the flat genes in {(table['q < .01'] < _FEW).sum()} of {len(table)} settings, "
         f"mean {table['q < .01'].mean():.4f}; with uniform p-values of flat genes in {table['few'].sum():.1f} on average, "
