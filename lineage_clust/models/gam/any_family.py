@@ -34,11 +34,11 @@ def fit_family(cells: Cells, y, groups: np.ndarray | None) -> Fit:
     elif groups is None:
         result = yield from fit_glm(cells, y)
     else:
-        table, clusters = DonorTable(cells, groups), cells.choices.covariance == "cluster"
+        table, clusters = DonorTable(cells, y, groups), cells.choices.covariance == "cluster"
         estimated = replace(cells, choices=replace(cells.choices, infers=clusters))
         result = yield from fit_glm(estimated, y, table.of_all_donors)
         if len(result.failed) < y.shape[1]:
-            result = (family_clusters if clusters else add_donors)(cells, y, result, table)
+            result = (family_clusters if clusters else add_donors)(cells, result, table)
     check_any_fitted(result.failed, y.shape[1])
     warn_of_zeros(cells.likelihood.family.name, result.n_quasi, y.shape[1])
     if result.dispersion is not None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from ....errors import counted, warn
 from ..donors.averages import RATIOS, weighted_ratios
 from ..donors.curves import at_covariance
 from ..donors.gaussian import (
@@ -19,6 +18,7 @@ from ..donors.gaussian import (
     posterior_of,
     shared_fits,
     spectrum_of,
+    warn_of_few,
 )
 from ..donors.prior import learn, probabilities
 from ..donors.variance_grid import VarianceGrid
@@ -71,11 +71,7 @@ def _learned(sums: ConditionSums) -> VarianceGrid:
     """Return the prior of the variances between donors, learned from all genes."""
     varying = np.flatnonzero(sums.by_sample.squares[0] > 0)
     if 0 < len(varying) < FEWEST_GENES:
-        warn(
-            f"The variation between donors is estimated from all genes that are compared together, and "
-            f"{counted(len(varying), 'gene', 'is', 'are')} too few for a good estimate: p-values may be too small. "
-            f"Compare at least {FEWEST_GENES} genes."
-        )
+        warn_of_few(len(varying), of_trends=False)
     return learn(sums.by_sample.take(varying))
 
 

@@ -46,7 +46,7 @@ def fit_glm_conditions(
     with few_threads(np.inf):
         result = run_fits([fit_family(cells, Y, None)])[0]
     n_genes, unit = len(result.lambda_), cells.unit
-    sums, table = _plain_sums(cells.design, cells.weights / unit, number, samples), DonorTable(cells, number)
+    sums, table = _plain_sums(cells.design, cells.weights / unit, number, samples), DonorTable(cells, Y, number)
     by_sample = sums.by_sample
     curves_of = [widened(samples.curve(c), n_smooth, sums.n_covariates) @ by_sample.fixed for c in range(n_curves)]
     of, zero = contrasts(sums, _N_SHAPES), np.zeros(((n_curves - 1) * n_smooth, n_genes))
@@ -56,14 +56,14 @@ def fit_glm_conditions(
             np.stack(curves_of), samples.condition, by_sample.random, _penalties(sums), unit, by_sample.n_cells,
             by_sample.n_determined, by_sample.means, samples if samples.are_paired and with_donors else None, n_genes,
         )  # fmt: skip
-        start = start_of(cells, table.nodes, table.of(Y), result)
+        start = start_of(cells, table.nodes, table.of_nodes, result)
         both = [np.concatenate([of[:n_smooth], zero, of[n_smooth:]]) for of in (start.fit.coefficients, start.levels)]
         start = Start(replace(start.fit, coefficients=both[0]), both[1], np.ones(n_genes, dtype=bool))
-        runs = WorkingRuns(problem, table.of(Y), start, with_donors, cells.choices.n_jobs)
+        runs = WorkingRuns(problem, table.of_nodes, start, with_donors, cells.choices.n_jobs)
         curves = runs.run().fit(n_genes, start.fit.converged, empty=0.0)
     combine(curves.statistics, curves.pvalues, of)
     by_donor = np.zeros((samples.n_donors, n_genes), dtype=bool)
-    np.logical_or.at(by_donor, samples.donor, table.expressing(Y))
+    np.logical_or.at(by_donor, samples.donor, table.expressing)
     # a gene may be expressed in all donors of a condition, and no other
     fewest = min(FEWEST_DONORS, np.bincount(samples.condition).min()) if with_donors else 0
     single = np.setdiff1d(np.flatnonzero(by_donor.sum(axis=0) < fewest), list(result.failed))

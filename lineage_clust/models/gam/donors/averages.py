@@ -15,7 +15,7 @@ from .curves import AtCovariance, DonorSums, TurnedSums
 from .each import EachSums, Mixture
 from .significance import Contrast, tested_at
 from .variance_grid import VarianceGrid
-from .working import WorkingProblem, WorkingState, distance, linearised, losses_of_counts, penalties_at, predictor
+from .working import WorkingProblem, WorkingState, distance, linearised, losses_at, penalties_at, predictor
 
 _INFORMATIVE = 0.1  # minimum information per cell of a donor, relative to the donor with most
 # Variances of lower probability are skipped: for trends, and for tests.
@@ -274,14 +274,7 @@ def _informing(problem: WorkingProblem, information: np.ndarray) -> np.ndarray:
 
 def _explained(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray, least) -> np.ndarray:
     """Return the fraction of the deviance around the mean of the trend that the trend explains, at least 0."""
-    losses = losses_of_counts(problem, state, coefficients)
-    if losses is None:
-        nodes, likelihood, eta = problem.nodes, problem.likelihood, problem.rows @ coefficients.T
-        means = (
-            likelihood.link.mean(at + nodes.offset) for at in (eta, nodes.weights[:, 0] @ eta / nodes.weights.sum())
-        )
-        each = [likelihood.family.loss(state.sums.T, mean, state.theta, nodes.weights) for mean in means]
-        losses = np.sum(each, axis=1)
+    losses = losses_at(problem, state, coefficients)
     deviance = losses[1] - least
     explained = np.divide(losses[1] - losses[0], deviance, out=np.zeros_like(deviance), where=deviance > 0)
     return np.maximum(explained, 0.0)

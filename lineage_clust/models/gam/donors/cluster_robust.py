@@ -70,16 +70,16 @@ def gaussian_clusters(
     return _with_clusters(cells, result, grams, chunks(), tested, untestable)
 
 
-def family_clusters(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> GeneEstimates:
+def family_clusters(cells: Cells, result: GeneEstimates, table: DonorTable) -> GeneEstimates:
     """Return the same for other families, from score and information at the means of the fit of cells.
 
     Errors are those of generalised estimating equations (Liang & Zeger 1986, Biometrika 73, 13-22) with a working
     independence of the cells: the trend is the mean over donors, and not, as with random curves, that of a median donor.
     Genes that fewer than three donors express are not tested.
     """
-    nodes, likelihood, design, sums = table.nodes, cells.likelihood, cells.design, table.of(Y).sums
-    n_genes, n_columns = Y.shape[1], len(design.penalty)
-    few = table.expressing(Y).sum(axis=0) < FEWEST_DONORS
+    nodes, likelihood, design, sums = table.nodes, cells.likelihood, cells.design, table.of_nodes.sums
+    n_genes, n_columns = len(sums), len(design.penalty)
+    few = table.expressing.sum(axis=0) < FEWEST_DONORS
     working = getattr(result.posterior, "working", None)
     scale = result.scale if working is None else working.scale
     theta = np.ones(n_genes) if result.theta is None else result.theta

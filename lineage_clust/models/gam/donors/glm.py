@@ -23,7 +23,7 @@ _UNKNOWN = "no convergence of the curves of donors"
 
 
 @np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore")
-def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> GeneEstimates:
+def add_donors(cells: Cells, result: GeneEstimates, table: DonorTable) -> GeneEstimates:
     """Return a fit of cells in which estimates, errors and tests are replaced by those with donors as replicates.
 
     The model is that of :func:`.gaussian.fit_donors` for the linear predictor: ``eta = f(t) + b_d + g_d(t) + offset``. Score
@@ -33,12 +33,12 @@ def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> Gen
     scale is larger. Genes whose curve of cells is a spike, as if few cells express them, get half a count per donor, spread
     over its cells.
     """
-    runs, n_genes = runs_of_donors(cells, Y, result, table), len(result.lambda_)
+    runs, n_genes = runs_of_donors(cells, result, table), len(result.lambda_)
     ended = runs.run()
     genes, donors = ended.genes, ended.fit(n_genes, runs.start.fit.converged)
     single = np.zeros(n_genes, dtype=bool)
     # a mean that is shrunk towards those of other donors informs, but does not show that a donor expresses the gene
-    single[genes] = np.minimum(ended.of("n_informing"), table.expressing(Y).sum(axis=0)[genes]) < FEWEST_DONORS
+    single[genes] = np.minimum(ended.of("n_informing"), table.expressing.sum(axis=0)[genes]) < FEWEST_DONORS
     statistic, pvalue = donors.statistics["trend"], donors.pvalues["trend"]
     statistic[single], pvalue[single] = 0.0, 1.0
     statistic[~donors.converged] = pvalue[~donors.converged] = np.nan
@@ -59,7 +59,7 @@ def add_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> Gen
     )  # fmt: skip
 
 
-def runs_of_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) -> WorkingRuns:
+def runs_of_donors(cells: Cells, result: GeneEstimates, table: DonorTable) -> WorkingRuns:
     """Return the fits of all genes before their first iteration; for the arguments see :func:`add_donors`."""
     design, nodes, n_cells = cells.design, table.nodes, cells.weights.sum() / cells.unit
     gram = design.bands.gram(cells.weights / cells.unit)
@@ -75,4 +75,6 @@ def runs_of_donors(cells: Cells, Y, result: GeneEstimates, table: DonorTable) ->
         np.zeros(len(nodes.of_donors), dtype=int), random, np.maximum(penalty, 0.0)[None], cells.unit, n_cells,
         n_determined, level @ gram @ random[:, 1:] / n_cells, n_genes=len(result.lambda_),
     )  # fmt: skip
-    return WorkingRuns(problem, table.of(Y), start_of(cells, nodes, table.of(Y), result), n_jobs=cells.choices.n_jobs)
+    return WorkingRuns(
+        problem, table.of_nodes, start_of(cells, nodes, table.of_nodes, result), n_jobs=cells.choices.n_jobs
+    )

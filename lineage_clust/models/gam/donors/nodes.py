@@ -51,8 +51,8 @@ class DonorTable:
     If there are hardly more cells than nodes, each cell is a node. `groups` are codes of the donors, each with cells.
     """
 
-    def __init__(self, cells: Cells, groups: np.ndarray):
-        self.cells, self.groups, self.family = cells, groups, cells.likelihood.family
+    def __init__(self, cells: Cells, Y, groups: np.ndarray):
+        self.cells, self.Y, self.groups, self.family = cells, Y, groups, cells.likelihood.family
         self.adds_exposures = cells.adds_exposures
         grid = cells.grid(max(cells.choices.tolerance, _TOLERANCE), groups=groups)
         enough = _WORTHWHILE
@@ -62,25 +62,23 @@ class DonorTable:
             self.adds_exposures, log_link = False, cells.likelihood.link.name == "log"
             grid = grid_of_cells(cells.design, cells.weights, cells.offset, groups, log_link)
         self.grid = grid
-        self._table: Table | None = None
 
-    def of(self, Y) -> Table:
-        """Return the sums."""
-        if self._table is None:
-            self._table = table_of_strata(Y, self.grid, wanted_for(self.family, Y.shape))
-        return self._table
+    @cached_property
+    def of_nodes(self) -> Table:
+        """The sums, and other statistics of each gene."""
+        return table_of_strata(self.Y, self.grid, wanted_for(self.family, self.Y.shape))
 
-    def of_all_donors(self, Y, grid: Grid) -> Table | None:
+    def of_all_donors(self, grid: Grid) -> Table | None:
         """Return the sums over the nodes of a grid of all cells, or `None` if its nodes are others or a pass does more.
 
         A pass over stored expression also caches totals, which this one does not.
         """
         by_donor, of_all = self.grid.shares, grid.shares
-        if getattr(Y, "keeps_totals", False) or not (
+        if getattr(self.Y, "keeps_totals", False) or not (
             np.array_equal(by_donor.values, of_all.values) and np.array_equal(by_donor.twice, of_all.twice)
         ):
             return None
-        table, width = self.of(Y), by_donor.values.shape[1] * by_donor.twice.shape[1]
+        table, width = self.of_nodes, by_donor.values.shape[1] * by_donor.twice.shape[1]
         starts, cells = np.unique(by_donor.starts, return_index=True)
         parts = {name: np.zeros((len(getattr(table, name)), grid.n_nodes)) for name in ("sums", "squares")}
         for start, into in zip(starts.tolist(), of_all.starts[cells].tolist(), strict=True):
@@ -109,7 +107,8 @@ class DonorTable:
             float(weights.sum()), exposed[order][:, None], float(weights.max()), grid.n_offsets, self.adds_exposures,
         )  # fmt: skip
 
-    def expressing(self, Y) -> np.ndarray:
-        """Return which donors express each gene, `(n_donors, n_genes)`."""
-        sums, nodes = self.of(Y).sums, self.nodes
+    @property
+    def expressing(self) -> np.ndarray:
+        """Which donors express each gene, `(n_donors, n_genes)`."""
+        sums, nodes = self.of_nodes.sums, self.nodes
         return np.array([sums[:, nodes.order[of_donor]].sum(axis=1) > 0 for of_donor in nodes.of_donors])

@@ -153,7 +153,7 @@ class WorkingRuns:
         usable[list(self.start.fit.failed)] = False
         genes = np.flatnonzero(usable)
         if len(genes) < FEWEST_GENES and self.with_donors:
-            warn_of_few(len(genes), self.problem.samples is None)
+            warn_of_few(len(genes), of_trends="trend" in self.problem.contrasts)
         grid, coarse, prior = self._learned(genes)
         step = int(np.clip(_CHUNK_VALUES // len(self.nodes.rows), 16, 256))
         chunks = [genes[first : first + step] for first in range(0, len(genes), step)]

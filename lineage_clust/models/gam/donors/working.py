@@ -196,13 +196,16 @@ def _arrays(problem: WorkingProblem, state: WorkingState) -> CompiledState:
     return CompiledState(state.sums, theta, state.coefficients, state.deviations, state.information, state.moved)
 
 
-def losses_of_counts(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray) -> np.ndarray | None:
-    """Return losses `(2, n_genes)` at population curves and at constant levels, or `None` where they are not compiled."""
-    if problem.functions is None:
-        return None
-    losses, arrays = np.zeros((2, len(coefficients))), _arrays(problem, state)
-    problem.functions.losses_each(problem.arrays, arrays.sums, arrays.theta, coefficients, losses)
-    return losses
+def losses_at(problem: WorkingProblem, state: WorkingState, coefficients: np.ndarray) -> np.ndarray:
+    """Return losses `(2, n_genes)` at population curves and at constant levels."""
+    if problem.functions is not None:
+        losses, arrays = np.zeros((2, len(coefficients))), _arrays(problem, state)
+        problem.functions.losses_each(problem.arrays, arrays.sums, arrays.theta, coefficients, losses)
+        return losses
+    nodes, likelihood, eta = problem.nodes, problem.likelihood, problem.rows @ coefficients.T
+    etas = eta, nodes.weights[:, 0] @ eta / nodes.weights.sum()
+    means = (likelihood.link.mean(at + nodes.offset) for at in etas)
+    return np.sum([likelihood.family.loss(state.sums.T, mean, state.theta, nodes.weights) for mean in means], axis=1)
 
 
 def iterate(

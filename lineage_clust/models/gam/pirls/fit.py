@@ -28,7 +28,7 @@ _STEEP, _STEEPER = 0.5, 2.0  # half of the change of a predictor between two kno
 def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
     """Fit all genes: a generator that requests sums over the cells and returns a GeneEstimates.
 
-    `of_groups` is a function of `Y` and a Grid that returns their Table from that of groups of cells, or `None`.
+    `of_groups` is a function of a Grid that returns their Table from that of groups of cells, or `None`.
 
     Let `T_n` and `W_n` be the sums of weighted values and of weights at node `n`, see
     :class:`lineage_clust.models.gam.pirls.grid.Grid`. Deviance and score of an exponential family are linear in the values
@@ -54,7 +54,7 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
         exact = ExactFits(cells, Y, found[0])
         runs, parts = [(exact, every)], exact(every, None)[0]
     else:
-        table, wanted = None if of_groups is None else of_groups(Y, grid), wanted_for(cells.likelihood.family, Y.shape)
+        table, wanted = None if of_groups is None else of_groups(grid), wanted_for(cells.likelihood.family, Y.shape)
         if table is None:
             table = yield count_table(Y, grid.shares, wanted)
         first = GridFits(cells, table, every, grid)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lineage_clust import GAM, BSplineSmoother
+from lineage_clust.errors import LineageClustWarning
 from lineage_clust.models.gam.conditions.fit import fit_conditions
 from lineage_clust.models.gam.donors import nodes as donors_nodes
 from lineage_clust.utils.combining import cauchy_combination
@@ -138,6 +139,12 @@ def test_no_absurd_difference_is_said_to_have_converged():
     assert known[[0, 1, 2, 3, *range(16, 22)]].all()
     assert np.abs(fit.difference(basis[:50], 1)[0][known]).max() < 20
     assert all("no convergence" in note for note, good in zip(fit.note, known, strict=True) if not good)
+
+
+def test_few_genes_are_a_reason_to_warn_with_advice_for_conditions():
+    basis, penalty, Y, conditions, donors, _, depth = counts(n_genes=3)
+    with pytest.warns(LineageClustWarning, match="and 3 genes are too few for a.*at least 20 genes.$"):
+        fit_conditions(basis, Y, conditions, donors, penalty=penalty, model=GAM("poisson"), offset=depth)
 
 
 def test_too_few_cells_are_refused_with_advice():

@@ -58,7 +58,7 @@ def problem_of(data, family, monkeypatch, theta=2.0):
     choices = Choices("reml", "bayes", discretize=False, tolerance=1e-3, n_jobs=None)
     cells = Cells(design, weights, depth, likelihood, choices)
     result = run_fits([fit_glm(cells, Y)])[0]
-    return runs_of_donors(cells, Y, result, DonorTable(cells, donors)), design.matrix, weights
+    return runs_of_donors(cells, result, DonorTable(cells, Y, donors)), design.matrix, weights
 
 
 def test_the_order_of_the_genes_does_not_matter():
@@ -182,8 +182,9 @@ def test_tables_of_donors_add_up_to_that_of_the_cells(in_order, storage, family,
     donors = np.sort(donors) if in_order else donors
     weights = np.random.default_rng(1).uniform(0.3, 1, len(Y))
     likelihood, choices = Likelihood(FAMILIES[family], LINKS["log"]), Choices("reml", "bayes", "auto", 3e-3, None)
-    made = DonorTable(Cells(make_design(X, penalty, weights, "auto"), weights, depth, likelihood, choices), donors)
-    found, expected = made.of(storage(Y)), count_table(Y, made.grid.shares, wanted_for(made.family, Y.shape)).answer()
+    cells = Cells(make_design(X, penalty, weights, "auto"), weights, depth, likelihood, choices)
+    made = DonorTable(cells, storage(Y), donors)
+    found, expected = made.of_nodes, count_table(Y, made.grid.shares, wanted_for(made.family, Y.shape)).answer()
     for name in ("sums", "histogram", "extremes"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12, atol=1e-10, err_msg=name)
     np.testing.assert_allclose(found.statistics[:, :8], expected.statistics[:, :8])
