@@ -124,6 +124,7 @@ def lineage_drivers(
     one_of(("fisher", "permutation")).check("test", test)
     check_share("confidence_level", confidence_level)
     check_flag("use_raw", use_raw)
+    check_flag("show_progress_bar", show_progress_bar)
     check_key("layer", layer)
     if test == "permutation":
         _N_PERMUTATIONS.check("n_permutations", n_permutations)

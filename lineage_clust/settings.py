@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from .lineage.time.time_range import parse_time_range
 from .results.gating import GATE_CONSTRAINTS
 from .results.making import DEFAULTS
 from .results.result import FitResult
 from .trends.lineage_fit import GeneTrends
 from .trends.trends import check_scale
-from .utils.checking import JOBS, check_number, check_seed
+from .utils.checking import JOBS, check_backend, check_number, check_seed
 from .utils.constraints import FLAG, Constraints
 from .utils.memory import check_points
 from .utils.types import Names, Seed, TimeRange, WeightThreshold
@@ -33,6 +34,9 @@ class Settings(BaseEstimator):
         "filter_cells": lambda name, value: check_number(name, value, or_none=True),
         "random_state": check_seed,
         "n_jobs": JOBS,
+        "backend": lambda _, value: check_backend(value),
+        "show_progress_bar": FLAG,
+        "time_range": lambda _, value: parse_time_range(value),
         "n_points": lambda _, value: check_points(value),
         **GATE_CONSTRAINTS,
         "scale": lambda _, value: check_scale(value),

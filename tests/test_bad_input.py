@@ -110,6 +110,10 @@ def expect(error, message, adata, **parameters):
         ({"time_range": "early"}, TypeError, "time_range must be None, a number"),
         ({"time_range": (0.1, 0.2, 0.3)}, TypeError, "time_range must be None, a number"),
         ({"time_range": (0.9, 0.1)}, ValueError, "must start before it ends; got start 0.9 and end 0.1. Swap the two"),
+        ({"time_range": (0.5, 0.5)}, ValueError, "got start 0.5 and end 0.5. Pass two different times"),
+        ({"show_progress_bar": "no"}, TypeError, "show_progress_bar must be True or False; got 'no'"),
+        ({"backend": "treads"}, ValueError, "backend must be a joblib backend, one of .*'threading'; got 'treads'"),
+        ({"backend": 3}, ValueError, "backend must be a joblib backend, .*; got 3"),
         ({"time_range": (5, 6)}, ValueError, r"No cell lies in the time range \[5, 6\]: pseudotime spans \[0, 1\]"),
         ({"time_range": -1}, ValueError, "time range of lineage 'A' is empty: it starts at 0 and ends at -1"),
         # components

@@ -136,6 +136,7 @@ def test_a_chosen_set_of_cells():
         ({"test": "permutation", "n_permutations": 0}, ValueError, "n_permutations"),
         ({"cells": [True]}, ValueError, "boolean mask of 60"),
         ({"cells": np.arange(60) < 3}, ValueError, "3 cells take part"),
+        ({"show_progress_bar": 1}, TypeError, "show_progress_bar must be True or False; got 1"),
         ({"genes": ["g99"]}, UnknownNameError, "'g99' is not in"),
         ({"lineage": []}, ValueError, "empty list"),
     ],

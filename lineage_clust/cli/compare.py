@@ -11,10 +11,11 @@ from ..conditions import ConditionComparison, compare_conditions
 from ..expression.storage.blocks import parse_budget
 from ..io.keys import default_key, distinct_key
 from ..io.spreadsheets import write_csv
+from ..lineage.time.time_range import parse_time_range
 from ..models import GAM
 from ..models.families import FAMILIES
 from ..utils.atomic import Writer
-from ..utils.checking import check_share
+from ..utils.checking import check_seed, check_share
 from . import options
 from .analysing import write_all, write_png
 
@@ -65,6 +66,8 @@ def compare(arguments: argparse.Namespace) -> str:
     try:
         check_share("alpha", arguments.alpha)
         parse_budget(arguments.memory_budget)
+        parse_time_range(given["time_range"])
+        check_seed("random_state", arguments.seed)
     except (TypeError, ValueError) as error:
         raise options.UsageError(str(error)) from error
     given["genes"] = options.read_genes(arguments.genes)

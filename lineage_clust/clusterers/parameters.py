@@ -9,6 +9,7 @@ from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS
 
 from ..errors import did_you_mean, quoted
+from ..utils.checking import check_seed
 from ..utils.constraints import Constraint, Constraints, integer, is_integer, is_number, number
 from .communities import check_algorithm
 from .weights import STRENGTHS
@@ -92,5 +93,6 @@ CONSTRAINTS: Constraints = {
         f"one of {quoted(STRENGTHS)}", lambda value: isinstance(value, str) and value in STRENGTHS,
         advice=lambda value: did_you_mean(value, STRENGTHS),
     ),
+    "random_state": check_seed,
     "neighbors": lambda _, value: _check_neighbors(value),
 }  # fmt: skip

@@ -20,6 +20,7 @@ _NEWTON_STEPS, _CONVERGED = 64, 1e-12
 # padding; in `fit`, both are the same.
 
 
+@np.errstate(under="ignore")  # far neighbours have strength 0
 def umap_strengths(lists: Neighbors, fitted: Neighbors) -> np.ndarray:
     r"""Return membership strengths of the fuzzy simplicial set.
 
@@ -69,6 +70,7 @@ def jaccard_strengths(lists: Neighbors, fitted: Neighbors) -> np.ndarray:
     return np.where(lists.listed, shared / np.maximum(sizes - shared, 1), 0.0)
 
 
+@np.errstate(under="ignore")
 def gaussian_strengths(lists: Neighbors, fitted: Neighbors) -> np.ndarray:
     """Return the self-tuning kernel ``exp(-d_ij^2 / (s_i s_j))``, ``s_i`` being the distance to the last row in a list.
 

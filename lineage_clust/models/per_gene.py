@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..errors import check_any_fitted
-from ..utils.checking import JOBS
+from ..utils.checking import JOBS, check_backend
 from ..utils.matrices import column_of
 from ..utils.progress import bar
 from .gam.checks import check_offset, check_targets, check_weights, of_used
@@ -37,6 +37,7 @@ def fit_each(fit_one: Callable, y, n_jobs: int | None = 1, backend: str = "loky"
     y = y.tocsc() if sparse.issparse(y) else np.asarray(y)
     n_genes = y.shape[1]
     JOBS.check("n_jobs", n_jobs)
+    check_backend(backend)
     n_workers = effective_n_jobs(n_jobs)
     step = min(_GENES_A_JOB, max(1, n_genes // (2 * n_workers)))
     starts = bar(range(0, n_genes, step), "models of genes", "batch")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib.parallel import BACKENDS, EXTERNAL_BACKENDS, ParallelBackendBase
 from scipy import sparse
 from sklearn.utils import check_random_state
 
@@ -48,6 +49,17 @@ def as_path(value: Any) -> Path:
     if "\0" in path:
         raise ValueError(f"The name of a file cannot contain the character NUL; got {path!r}.")
     return Path(path)
+
+
+def check_backend(backend: object) -> None:
+    """Raise a ValueError unless `backend` is `None`, a backend object, or a name that joblib knows."""
+    known = {"loky", *BACKENDS, *EXTERNAL_BACKENDS}
+    if not (
+        backend is None or isinstance(backend, ParallelBackendBase) or (isinstance(backend, str) and backend in known)
+    ):
+        raise ValueError(
+            f"backend must be a joblib backend, one of {', '.join(map(repr, sorted(known)))}; got {backend!r}."
+        )
 
 
 def check_seed(name: str, value: object) -> None:

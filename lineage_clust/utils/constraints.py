@@ -35,7 +35,7 @@ class Constraint:
             raise self.error(f"{name} must be {self.says}; got {value!r}.{self.advice(value)}")
 
 
-Constraints = dict[str, Constraint | Callable[[str, Any], None]]
+Constraints = dict[str, Constraint | Callable[[str, Any], object]]
 
 
 def check_constraints(estimator: Any, constraints: Constraints | None = None) -> None:

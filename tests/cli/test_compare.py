@@ -63,7 +63,15 @@ def test_an_error_is_a_sentence_and_leaves_no_file(file, tmp_path, capsys):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_value_that_an_option_cannot_have_is_said_before_the_file_is_read(tmp_path, capsys):
-    code = main(["compare", "none.h5ad", "--condition", "drug", "--alpha", "5", "--out", str(tmp_path / "new")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--alpha", "5"], "alpha must be between 0 and 1; got 5.0"),
+        (["--time-range", "0.8", "0.2"], "--time-range must start before it ends"),
+        (["--seed", "-1"], "--seed must be None, an integer from 0"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_said_before_the_file_is_read(options, message, tmp_path, capsys):
+    code = main(["compare", "none.h5ad", "--condition", "drug", *options, "--out", str(tmp_path / "new")])
     assert code == 2
-    assert "alpha must be between 0 and 1; got 5.0" in capsys.readouterr().err
+    assert message in capsys.readouterr().err

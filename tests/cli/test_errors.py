@@ -19,7 +19,7 @@ from lineage_clust.cli.analysing import result_files, write_all
         (["--lineage", "B", "--time-key", "dpt"], 1, "--time-key 'dpt'"),
         (["--lineage", "B", "--layer", "singel"], 1, "Layer 'singel'"),
         (["--lineage", "B", "--use-raw"], 1, "Set adata.raw, or leave out --use-raw."),
-        (["--lineage", "B", "--time-range", "0.8", "0.2"], 1, "--time-range must start before it ends"),
+        (["--lineage", "B", "--time-range", "0.8", "0.2"], 2, "--time-range must start before it ends"),
         (["--lineage", "B", "--n-splines", "2"], 2, "--n-splines must be"),
         (["--lineage", "B", "--alpha", "7"], 2, "--alpha must be"),
         (["--lineage", "B", "--resolution", "-1"], 2, "--resolution must be"),

@@ -325,6 +325,8 @@ class FitOnly:
         ({"metric": "precomputed"}, ValueError, "metric='precomputed' is not supported"),
         ({"metric": "euclid"}, ValueError, "got 'euclid'. Did you mean"),
         ({"metric": "correlation"}, ValueError, "metric='correlation' gives distances that are not finite"),
+        ({"random_state": "a"}, ValueError, "random_state must be None, an integer from 0"),
+        ({"random_state": -1}, ValueError, "random_state must be None, an integer from 0"),
         ({"neighbors": 15}, TypeError, "neighbors must have fit_transform"),
         ({"neighbors": KNeighborsTransformer(mode="connectivity")}, ValueError, "neighbors must have mode='distance'"),
         (

@@ -111,3 +111,10 @@ def test_weights_do_not_depend_on_the_unit(golden, weights):
 def test_rows_without_neighbours_have_no_edges():
     lists = Neighbors(np.full((4, 2), -1), np.full((4, 2), np.inf))
     assert [connectivities(lists, weights).nnz for weights in WEIGHTS] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("weights", STRENGTHS)
+def test_far_neighbours_underflow_in_silence(weights):
+    lists = Neighbors(np.array([[1, 2], [0, 2], [0, 1]]), np.array([[1.0, 1e6], [1.0, 1e6], [1e6, 1e6]]))
+    with np.errstate(all="raise"):
+        assert np.isfinite(connectivities(lists, weights).data).all()

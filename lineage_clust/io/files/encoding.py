@@ -182,7 +182,7 @@ def _refusal(value: object, where: str) -> str:
     what = f"the function {value.__name__!r}" if hasattr(value, "__name__") else f"a {type(value).__name__}"
     return (
         f"save writes arrays and JSON, which hold GAM, GraphClusterer and the smoothers of lineage_clust; {where} is {what}. "
-        "Use joblib.dump(clusterer, path) and joblib.load(path), or pickle, instead (and load only files you trust)."
+        "For the whole, use joblib.dump(fitted, path) and joblib.load(path), or pickle (and load only files you trust)."
     )
 
 

@@ -51,7 +51,8 @@ def parse_time_range(time_range: object) -> tuple[float | None, float | None]:
             )
     start, end = (None if bound is None else float(bound) for bound in bounds)
     if start is not None and end is not None and start >= end:
-        raise ValueError(f"time_range must start before it ends; got start {start:g} and end {end:g}. Swap the two.")
+        advice = "Swap the two." if start > end else "Pass two different times."
+        raise ValueError(f"time_range must start before it ends; got start {start:g} and end {end:g}. {advice}")
     return start, end
 
 

@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...expression.passes import Fit, run_fits
 from ...expression.storage.blocks import BlockedExpression
+from ...utils.checking import check_seed
+from ...utils.constraints import integer
 from ...utils.matrices import dense
 from ...utils.threads import few_threads
 from ...utils.types import Matrix, Seed
@@ -291,6 +293,8 @@ class GAM(LinkedModel):
         >>> [draw.shape for draw in gam.sample(np.array([[0.5, 0.25]]), n_draws=2, random_state=0)]
         [(1, 1), (1, 1)]
         """
+        check_seed("random_state", random_state)
+        integer(0).check("n_draws", n_draws)
         (eta, _), rows = self._predictor(X, False), self._rows(X)
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
         for deviations in self.posterior_.draws(generator, n_draws, unconditional):

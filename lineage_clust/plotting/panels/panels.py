@@ -169,8 +169,8 @@ def plot_clusters(
     draw_legends(figure, strips, layout)
     size = 10 * layout.small
     wide, high = layout.size
-    figure.text(layout.centre, layout.time_label / high, "pseudotime", ha="center", va="bottom", fontsize=size)
-    figure.text(0.12 * layout.small / wide, layout.middle, ylabel, ha="left", va="center", rotation=90, fontsize=size)
+    figure.supxlabel("pseudotime", x=layout.centre, y=layout.time_label / high, ha="center", va="bottom", fontsize=size)
+    figure.supylabel(ylabel, x=0.12 * layout.small / wide, y=layout.middle, ha="left", va="center", fontsize=size)
     unsure = any(cluster >= 0 and captions[cluster].confidence < LOW_CONFIDENCE for cluster in shown)
     draw_key(figure, layout, with_cells=cells is not None, with_unsure=unsure)
     return figure

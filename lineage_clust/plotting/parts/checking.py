@@ -64,9 +64,9 @@ def check_named(name: str, wanted: Any, genes: Sequence[str] | None, figure: str
     return found
 
 
-def check_color_map(cmap: Any) -> None:
-    """Raise an error unless `cmap` is a matplotlib colour map or the name of one."""
+def check_color_map(cmap: Any, name: str = "cmap") -> None:
+    """Raise an error unless `cmap`, an argument called `name`, is a matplotlib colour map or the name of one."""
     if isinstance(cmap, str) and cmap not in mpl.colormaps:
-        raise ValueError(f"cmap {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, mpl.colormaps)}")
+        raise ValueError(f"{name} {cmap!r} is not a colour map of matplotlib.{did_you_mean(cmap, mpl.colormaps)}")
     if not isinstance(cmap, (str, mpl.colors.Colormap)):
-        raise TypeError(f"cmap must be the name of a colour map, or a Colormap; got {cmap!r}.")
+        raise TypeError(f"{name} must be the name of a colour map, or a Colormap; got {cmap!r}.")

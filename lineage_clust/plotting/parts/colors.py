@@ -79,7 +79,7 @@ def palette_colors(palette: Any, n_clusters: int, names: Sequence[str] | None = 
     if palette is None:
         return colors
     if isinstance(palette, (str, mpl.colors.Colormap)):
-        check_color_map(palette)
+        check_color_map(palette, "palette")
         chosen = mpl.colormaps.get_cmap(palette)
         whole, last = chosen.N < _CONTINUOUS, max(n_clusters - 1, 1)
         return [mpl.colors.to_hex(chosen(place % chosen.N if whole else place / last)) for place in range(n_clusters)]

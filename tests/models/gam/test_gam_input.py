@@ -211,6 +211,20 @@ def test_another_fit_has_tests_of_its_own():
     np.testing.assert_array_equal(gam.pvalue_, before)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_draws": -1}, "n_draws must be an integer of at least 0; got -1"),
+        ({"n_draws": 2.0}, "n_draws must be an integer"),
+        ({"random_state": "a"}, "random_state must be None, an integer from 0"),
+    ],
+)
+def test_wrong_arguments_of_sample(arguments, message):
+    X = np.linspace(0, 1, 20)[:, None]
+    with pytest.raises(ValueError, match=message):
+        list(GAM().fit(X, X**2).sample(X, **arguments))
+
+
 def test_without_a_fit_there_are_no_tests():
     with pytest.raises(NotFittedError):
         GAM().pvalue_  # noqa: B018

@@ -77,6 +77,7 @@ def test_axes_are_labelled():
     written = [text.get_text() for text in figure.findobj(Text)]
     assert written.count("pseudotime") == 1
     assert written.count("z") == 1
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("pseudotime", "z")
     for ax in figure.axes[-3:]:  # also above an empty place
         assert any(label.get_visible() and label.get_text() for label in ax.get_xticklabels())
 

@@ -89,7 +89,7 @@ def test_palettes_of_the_user(palette):
         (["red"], "palette has 1 colours for 3 clusters. Give one per cluster"),
         ({9: "red"}, "palette has a colour for cluster '9', which does not exist"),
         (["red", "blue", "no colour"], "palette contains 'no colour', which is not a matplotlib colour"),
-        ("Set22", "cmap 'Set22' is not a colour map of matplotlib"),
+        ("Set22", "palette 'Set22' is not a colour map of matplotlib"),
     ],
 )
 def test_palettes_that_are_none(palette, message):
