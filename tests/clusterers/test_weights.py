@@ -115,6 +115,7 @@ def test_rows_without_neighbours_have_no_edges():
 
 @pytest.mark.parametrize("weights", STRENGTHS)
 def test_far_neighbours_underflow_in_silence(weights):
-    lists = Neighbors(np.array([[1, 2], [0, 2], [0, 1]]), np.array([[1.0, 1e6], [1.0, 1e6], [1e6, 1e6]]))
+    equidistant, far = np.eye(7), np.full((2, 7), 1e6)
+    lists = nearest_neighbors(np.vstack([equidistant, far]), 7)
     with np.errstate(all="raise"):
         assert np.isfinite(connectivities(lists, weights).data).all()
