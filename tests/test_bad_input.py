@@ -59,7 +59,7 @@ def expect(error, message, adata, **parameters):
             TypeError,
             r"genes must be a sequence of names; got the string 'rise0'. Use genes=\['rise0'\]",
         ),
-        ({"genes": 3}, TypeError, "genes must be a sequence of names; got 3 of type int"),
+        ({"genes": 3}, TypeError, "genes must be a sequence of names; got 3 of type int. Pass a list"),
         # lineages and keys
         (
             {"lineage": "a"},

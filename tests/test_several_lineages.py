@@ -94,6 +94,28 @@ def test_nor_does_it_with_other_settings(uneven, options):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", [tuple, np.array, pd.Index, pd.Series])
+def test_names_of_lineages_and_draws_come_in_any_sequence(form, tmp_path):
+    adata = lc.datasets.bone_marrow()[::4]
+    names = adata.obsm["palantir_fate_probabilities"].columns
+    adata.obs["other_time"] = adata.obs["palantir_pseudotime"] ** 1.1
+    times = ["palantir_pseudotime", "other_time", "other_time"]
+    settings = {"genes": form(["Klf1", "Mpo"]), "lineage": form(list(names)), "time_key": form(times)}
+    found = lc.TrendClusterer(**settings, random_state=0).fit(adata)
+    expected = lc.TrendClusterer(genes=["Klf1", "Mpo"], lineage=list(names), time_key=times, random_state=0).fit(adata)
+    np.testing.assert_array_equal(found.trends_, expected.trends_)
+    assert found.lineage_ == list(names)
+    found.save(tmp_path / "fit")
+    found.to_anndata().write_h5ad(tmp_path / "fit.h5ad")
+    np.testing.assert_array_equal(lc.TrendClusterer.load(tmp_path / "fit").predict(adata), expected.predict(adata))
+
+
+def test_weights_are_not_names_of_lineages():
+    adata = lc.datasets.bone_marrow()
+    with pytest.raises(TypeError, match="A lineage must be one name; got .* Pass one of them"):
+        lc.TrendClusterer().fit(adata, lineage=adata.obsm["palantir_fate_probabilities"]["Ery"])
+
+
 def test_nor_does_it_on_the_bundled_data():
     adata = lc.datasets.bone_marrow()
     assert_the_same(fit(adata, ["Myeloid", "Ery"], n_points=50), fit(adata, ["Ery", "Myeloid"], n_points=50))

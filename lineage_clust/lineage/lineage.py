@@ -33,7 +33,7 @@ from .genes.expression import (
 from .time.pseudotime import read_times
 from .time.time_range import warn_of_empty_time
 from .weights.branches import warn_of_branches
-from .weights.keys import find_weights
+from .weights.keys import as_names, find_weights
 from .weights.source import check_members, clip_weights
 
 __all__ = ["Lineage", "Reader", "check_anndata", "resolve_genes"]
@@ -132,8 +132,8 @@ class Reader:
     @classmethod
     def of(cls, settings: object) -> Self:
         """Return a reader with the settings that are attributes of an object."""
-        names = (field.name for field in fields(cls) if field.name != "draw_ranges")
-        return cls(**{name: getattr(settings, name) for name in names})
+        given = {field.name: getattr(settings, field.name) for field in fields(cls) if field.name != "draw_ranges"}
+        return cls(**given | {"time_key": as_names(given["time_key"])})
 
     def read(
         self,

@@ -20,7 +20,7 @@ from ..lineage.genes.value_checks import check_values
 from ..lineage.lineage import Reader, resolve_genes
 from ..lineage.mappings import by_gene_name
 from ..lineage.time.pseudotime import check_time_draws
-from ..lineage.weights.keys import check_distinct, distinct_names
+from ..lineage.weights.keys import as_names, check_distinct, distinct_names
 from ..models import GAM
 from ..models.mapping import check_entries
 from ..smoothers import BSplineSmoother
@@ -46,12 +46,12 @@ _log = logging.getLogger(__name__)
 
 def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, lineage: Names) -> FitResult:
     """Fit trends to lineages and cluster them; `settings` has the parameters of :class:`.TrendClusterer` as attributes."""
-    chosen = settings.lineage if lineage is None else lineage
+    chosen = as_names(settings.lineage if lineage is None else lineage)
     is_joint = isinstance(chosen, (list, tuple))
     names: list[Any] = distinct_names(chosen) if is_joint else [chosen]
     check_distinct(adata, names, settings.lineage_key)
-    check_time_draws(settings.time_key, names)
     reader, symbols, use_raw = Reader.of(settings), settings.gene_symbols, settings.use_raw
+    check_time_draws(reader.time_key, names)
     reader = replace(reader, offset=_offset(settings))
     smoother, model = resolve_pair(settings.smoother, settings.model, reader)
     clusterer = with_defaults(

@@ -101,7 +101,9 @@ def resolve_genes(
     if isinstance(genes, (str, bytes)):
         raise TypeError(f"genes must be a sequence of names; got the string {genes!r}. Use genes=[{genes!r}].")
     if np.ndim(genes) == 0:
-        raise TypeError(f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}.")
+        raise TypeError(
+            f"genes must be a sequence of names; got {genes!r} of type {type(genes).__name__}. Pass a list."
+        )
     if isinstance(genes, pd.Series) and pd.api.types.is_bool_dtype(genes):
         genes = by_name("genes", genes, var_names, "genes")
     values = list(genes)

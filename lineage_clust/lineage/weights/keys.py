@@ -124,6 +124,13 @@ def unknown_lineage(
     return None
 
 
+def as_names(value: Any) -> Any:
+    """Return an array, Index or Series of strings as a list, and other values unchanged."""
+    if isinstance(value, (np.ndarray, pd.Index, pd.Series)) and value.ndim == 1:
+        return [str(name) for name in value] if all(isinstance(name, str) for name in value) else value
+    return value
+
+
 def distinct_names(names: Sequence[str]) -> list[str]:
     """Return the names of several lineages as a list; raise an error if they are not unique."""
     if not names:
