@@ -75,7 +75,7 @@ def check_seed(name: str, value: object) -> None:
 def as_numbers(name: str, values: object) -> np.ndarray:
     """Return `values` as a float array, or raise a TypeError that shows them."""
     found = np.asarray(values)
-    if found.dtype.kind != "c":
+    if found.dtype.kind not in "cmM":  # NumPy converts dates to nanoseconds
         try:
             return found.astype(np.float64)
         except (TypeError, ValueError):

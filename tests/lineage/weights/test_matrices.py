@@ -176,3 +176,14 @@ def test_an_array_that_never_had_names_says_nothing_of_them():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(find_weights(adata, "1", None, False)[2], fates[:, 1])
         assert available_lineages(adata) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("unit", ["datetime64[ns]", "timedelta64[ns]"])
+def test_dates_are_no_numbers(unit):
+    cells = ad.AnnData(np.ones((4, 2)), obs=pd.DataFrame(index=list("wxyz")))
+    dates = pd.DataFrame({"A": np.arange(4).astype(unit), "B": np.arange(4).astype(unit)}, index=cells.obs_names)
+    cells.obsm["dates"] = dates
+    with pytest.raises(TypeError, match=r"adata.obsm\['dates'\], column 0, must hold real numbers"):
+        find_pseudotime(cells, "dates", "A")
+    with pytest.raises(TypeError, match=r"adata.obsm\['dates'\], column 1, must hold real numbers"):
+        find_weights(cells, "B", "dates", False)
