@@ -55,7 +55,7 @@ def flat_genes(n_cells: int, n_genes: int) -> pd.DataFrame:
 
 
 def rare_genes(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
-    """Return the fractions of rare flat genes with small p-values, also if the tests did not allow for kurtosis."""
+    """Return the fractions of rare flat genes with small p-values, with and without allowing for kurtosis and outliers."""
     rng, rows = np.random.default_rng(seed), []
     smoother = BSplineSmoother(domain=(0.0, 1.0))
     for n_expressing in EXPRESSING:
@@ -68,7 +68,7 @@ def rare_genes(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
         for weights, w in (("unit", np.ones(n_cells)), ("fate", fate)):
             for covariates, columns in (("none", design), ("one", wide)):
                 tests = GAM().fit(columns, logs, w, smoother.penalty_)._tests
-                for kurtosis, own in (("allowed for", tests), ("ignored", replace(tests, factors=None))):
+                for kurtosis, own in (("allowed for", tests), ("ignored", replace(tests, factors=None, others=None))):
                     rows.append((n_expressing, weights, covariates, kurtosis, *rates(own.run()[1])))
     return pd.DataFrame(rows, columns=["expressing", "weights", "covariates", "kurtosis", *RATES])
 
