@@ -82,8 +82,8 @@ def without_outliers(
         out = outlying[:, gene]
         own, weighted = modes[out], weights[out] * residuals[out, gene]
         by_cell = spread[:, gene, None] * own.T
-        # the influence of several cells, as in Cook & Weisberg (1982), section 3.6
-        without = np.linalg.solve(np.eye(len(own)) - weights[out, None] * (own @ by_cell), weighted)
+        # the influence of several cells, as in Cook & Weisberg (1982), section 3.6; leverages may be 1 without smoothing
+        without = np.linalg.solve((1 + 1e-9) * np.eye(len(own)) - weights[out, None] * (own @ by_cell), weighted)
         some.effects[place] -= to_effects @ (by_cell @ without)
         kept[place] -= min(without @ residuals[out, gene] / deviance[gene], 1.0)
     left: Any = some.posterior

@@ -201,3 +201,12 @@ def test_a_trend_of_many_cells_keeps_its_p_value():
     peak = rng.uniform(size=(len(t), 3)) < 0.02 + 0.3 * (np.abs(t - 0.6) < 0.08)[:, None]
     tests = fit(t, np.column_stack([peak, rng.normal(0, 1, (len(t), 50))]))[0]._tests
     assert np.array_equal(tests.run()[1], replace(tests, others=None).run()[1])
+
+
+def test_cells_with_a_leverage_of_one_are_no_error():
+    rng = np.random.default_rng(5)
+    t = np.r_[0, rng.uniform(0.4, 0.6, 300), 1]
+    y = np.where(rng.uniform(size=(302, 20)) < 0.05, 1.0, 0.0)
+    y[[0, -1]] = 9
+    gam, _ = fit(t, y, smoothing=0.0)
+    assert np.isfinite(gam.pvalue_).all()
