@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import linalg, special
-from sklearn.utils import gen_batches
 
 from ....expression.sums.bands import Bands
 from ....utils.combining import cauchy_combination
+from ....utils.matrices import chunks
 from ..donors.significance import Contrast, modes_of
 from ..inference.significance import with_variance
 from ..inference.weighted_tails import skewed_tails
@@ -66,7 +66,7 @@ def allow_for_moments(
             continue
         inverse, modes, (shares,) = modes_of(contrast, by_sample.gram[:, free, free])
         to_scores, cubes, fourths = curves @ by_sample.fixed[:, free] @ (inverse @ modes)[0] * np.sqrt(shares), 0.0, 0.0
-        for some in gen_batches(len(rows), _ROWS):
+        for some in chunks(len(rows), _ROWS):
             scores = (rows[some].dense() @ to_scores)[conditions[some], np.arange(len(weights[some]))]
             scores *= weights[some, None]
             squared = scores**2

@@ -49,17 +49,10 @@ class SmoothTests:
     def take(self, genes: np.ndarray) -> SmoothTests:
         """Return the tests of some genes that have a fit and share one map to effects."""
         df, factors = (None if of is None else of[genes] for of in (self.residual_df, self.factors))
-        posterior, varies = self.posterior.take(genes), self.varies[genes]
         return SmoothTests(
-            self.effects[genes],
-            self.to_effects,
-            posterior,
-            self.rank[genes],
-            df,
-            varies,
-            fast=self.fast,
-            factors=factors,
-        )
+            self.effects[genes], self.to_effects, self.posterior.take(genes), self.rank[genes], df, self.varies[genes],
+            fast=self.fast, factors=factors,
+        )  # fmt: skip
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """Return statistics and p-values: 0 and 1 where expression does not vary, NaN for genes without a fit."""
