@@ -77,4 +77,5 @@ def test_round_trip(adata, tmp_path):
     adata.write_h5ad(tmp_path / "copy.h5ad")
     copy = read_h5ad(tmp_path / "copy.h5ad")
     assert (copy.X != adata.X).nnz == 0
-    pd.testing.assert_frame_equal(copy.obs, adata.obs, check_index_type=False)  # of text in pandas 3
+    # the kinds of text depend on the versions of anndata and pandas
+    pd.testing.assert_frame_equal(copy.obs, adata.obs, check_index_type=False, check_categorical=False)

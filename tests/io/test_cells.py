@@ -19,7 +19,8 @@ def test_the_file_is_that_of_the_whole(kind, dtype, tmp_path):
         for start in (0, 20, 40):
             append(kind(values[start : start + 20]))
     found = ad.read_h5ad(tmp_path / "cells.h5ad")
-    pd.testing.assert_frame_equal(found.obs, obs)
+    tables.write_h5ad(tmp_path / "tables.h5ad")  # kinds of text depend on the versions of anndata and pandas
+    pd.testing.assert_frame_equal(found.obs, ad.read_h5ad(tmp_path / "tables.h5ad").obs)
     assert found.var["n"].tolist() == list(range(7))
     assert found.uns["a"] == 1
     assert found.X.dtype == dtype
