@@ -97,12 +97,12 @@ class Sample:
                 not matrix.has_canonical_format
             ):  # it stores values in parts, such as 3 as 1.5 and 1.5: sum those of some rows
                 by_rows = matrix.format == "csr"
-                some = _evenly_spaced(matrix.shape[0 if by_rows else 1], _N_CELLS)
+                some = evenly_spaced(matrix.shape[0 if by_rows else 1], _N_CELLS)
                 matrix = summed(matrix[some] if by_rows else matrix[:, some])
             values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
         else:
             n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
-            values = np.asarray(matrix[_evenly_spaced(len(matrix), n_rows)]).ravel()
+            values = np.asarray(matrix[evenly_spaced(len(matrix), n_rows)]).ravel()
         values = _as_numbers(values)
         return values[np.isfinite(values) & (values != 0)]
 
@@ -113,8 +113,8 @@ class Sample:
             chosen = np.flatnonzero(self._place[cells] >= 0)
             return chosen, _by_rows(matrix)[self._place[cells[chosen]]]
         if sparse.issparse(matrix) and matrix.format == "csc":
-            matrix = matrix[:, _evenly_spaced(matrix.shape[1], _N_GENES)].tocsr()
-        chosen = _evenly_spaced(len(cells), _N_CELLS)
+            matrix = matrix[:, evenly_spaced(matrix.shape[1], _N_GENES)].tocsr()
+        chosen = evenly_spaced(len(cells), _N_CELLS)
         block = matrix[cells[chosen]]
         return chosen, _by_rows(block) if sparse.issparse(block) else _as_numbers(block)
 
@@ -124,7 +124,7 @@ class Sample:
         return chosen, as_counts(block, self.kind)
 
 
-def _evenly_spaced(size: int, number: int) -> np.ndarray:
+def evenly_spaced(size: int, number: int) -> np.ndarray:
     """Return up to `number` different, evenly spaced positions below `size`."""
     return np.unique(np.linspace(0, size - 1, min(size, number)).astype(int)) if size else np.zeros(0, dtype=int)
 

@@ -217,7 +217,10 @@ def _of_cells(result: FitResult, adata: Any) -> list[str]:
         warnings.simplefilter("always")
         lineages = result.read(adata, result.genes)
         modelled = families(result.fitter.model)
-        check_values(adata, lineages, modelled, layer=reader.layer, use_raw=reader.use_raw, offset=reader.offset)
+        check_values(
+            adata, lineages, modelled, layer=reader.layer, use_raw=reader.use_raw, offset=reader.offset,
+            tested=result.gate.alpha is not None,
+        )  # fmt: skip
     return [str(one.message) for one in caught if issubclass(one.category, LineageClustWarning)]
 
 

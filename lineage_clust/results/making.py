@@ -75,7 +75,10 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     if callback:  # that a mapping is empty is found later
         check_entries(callback, lineages[0].genes, "callback", enough=1)
     reader = reader.with_draw_ranges(lineages)
-    check_values(adata, lineages, families(settings.model), layer=settings.layer, use_raw=use_raw, offset=reader.offset)
+    check_values(
+        adata, lineages, families(settings.model), layer=settings.layer, use_raw=use_raw, offset=reader.offset,
+        tested=settings.alpha is not None,
+    )  # fmt: skip
 
     fitter = TrendFitter(
         smoother, model, settings.n_points, callback, settings.filter_cells,

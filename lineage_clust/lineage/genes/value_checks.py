@@ -14,6 +14,7 @@ from ...expression.storage.sources import is_stored
 from ...expression.value_kinds import COUNTS, LOG_COUNTS, OTHER, Sample, are_integers, is_log_normalised
 from ..cells.covariates import SIZE_FACTORS
 from .expression import layer_names, stored_matrix
+from .imputed_values import original_of_imputed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -43,13 +44,15 @@ def check_values(
     layer: str | None = None,
     use_raw: bool = False,
     offset: Any = None,
+    tested: bool = True,
 ) -> None:
     """Check, on a sample of the values, that expression and offset suit the models.
 
     `families` are `(family, link)` of each model, `(None, None)` if it has none. An error is raised if most values are
     not integers but the family is for counts, or if an offset is not on the scale of a log link; a warning, if counts, or
     an offset of log size factors, are passed to a Gaussian family with identity link, or if counts or their logs are not
-    normalised, there is no offset, and the counts of a typical gene change along the lineage.
+    normalised, there is no offset, and the counts of a typical gene change along the lineage; or if genes are `tested`
+    on imputed values.
     """
     sample = Sample(lineages[0].whole.matrix)
     values, kind = sample.values, sample.kind
@@ -90,6 +93,14 @@ def check_values(
             "The offset is the log of each cell's depth, which a Gaussian family with identity link would subtract "
             "from untransformed expression. Omit the offset and fit log-normalised values, or fit counts with "
             "GAM('negative_binomial')."
+        )
+    source = original_of_imputed(adata, layer, use_raw) if tested and any(family for family, _ in families) else None
+    if source is not None:
+        warn(
+            f"{where} looks imputed: most zeros of {matrix_name(source, False)} are different positive values there. "
+            f"Imputed cells are not independent, so that genes without a trend have small p-values and intervals are too "
+            f"narrow. Fit values that are not imputed"
+            f"{' (layer=None)' if source == 'X' else ''}; alpha=None clusters all genes, whatever their p-values."
         )
 
 
