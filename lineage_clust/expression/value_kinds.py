@@ -1,4 +1,4 @@
-"""The kind of values in an expression matrix, counts, logs of counts or others, from a sample of them."""
+"""The kind of values in an expression matrix, counts, their logs or square roots, or others, from a sample of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import sparse
 from ..utils.matrices import summed
 from .storage.blocks import BlockedExpression
 
-COUNTS, LOG_COUNTS, OTHER = "counts", "log counts", "other"
+COUNTS, LOG_COUNTS, ROOT_COUNTS, OTHER = "counts", "log counts", "roots of counts", "other"
 _BASES = (np.e, 2.0, 10.0)
 _LARGEST = 2.0**53  # beyond it every floating point number is an integer
 _EXACT = 1000  # counts up to this can be recovered from their logarithm in single precision
@@ -27,28 +27,36 @@ def are_integers(values: np.ndarray) -> bool:
 def kind_of(values: np.ndarray) -> str:
     """Return the kind of nonzero values: "counts" are positive integers, not all of them 1 (which any indicator is).
 
-    "log counts" are logs of 1 + counts, to base e, 2 or 10, that were not normalised: normalised counts are not integers.
+    "log counts" are logs of 1 + counts, to base e, 2 or 10, that were not normalised, and "roots of counts" their
+    square roots: normalised counts are not integers.
     """
     values = np.asarray(values, dtype=float)
     if len(values) == 0 or values.min() < 0:
         return OTHER
     if are_integers(values):
         return COUNTS if 1 < values.max() < _LARGEST else OTHER
-    return OTHER if log_base(values) is None else LOG_COUNTS
+    if log_base(values) is not None:
+        return LOG_COUNTS
+    return ROOT_COUNTS if _nearly_counts(values[values**2 < _EXACT] ** 2) else OTHER
 
 
 def log_base(values: np.ndarray) -> float | None:
     """Return the base of the logarithm if values are logs of 1 + counts, else `None`."""
     for base in _BASES:
         small = values[values < np.log(_EXACT) / np.log(base)].astype(float)
-        counts = base**small - 1
-        if len(counts) and np.all(np.abs(counts - np.rint(counts)) < 1e-3) and np.rint(counts).max() > 1:
+        if _nearly_counts(base**small - 1):
             return base
     return None
 
 
+def _nearly_counts(values: np.ndarray) -> bool:
+    return len(values) > 0 and bool(np.all(np.abs(values - np.rint(values)) < 1e-3)) and np.rint(values).max() > 1
+
+
 def as_counts(block, kind: str):
-    """Return a block of counts, or of logs of counts, as counts."""
+    """Return a block of counts, or of their logs or roots, as counts."""
+    if kind == ROOT_COUNTS:
+        return block.multiply(block) if sparse.issparse(block) else np.asarray(block) ** 2
     if kind != LOG_COUNTS:
         return block
     values = block.data if sparse.issparse(block) else np.asarray(block)
@@ -119,7 +127,7 @@ class Sample:
         return chosen, _by_rows(block) if sparse.issparse(block) else _as_numbers(block)
 
     def counts(self, cells: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Return the same as :meth:`cells`; logs of counts as counts."""
+        """Return the same as :meth:`cells`; logs and roots of counts as counts."""
         chosen, block = self.cells(cells)
         return chosen, as_counts(block, self.kind)
 

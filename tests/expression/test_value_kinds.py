@@ -33,11 +33,20 @@ def test_logs_of_counts_are_found_and_undone(seed, dtype, rate, log):
     np.testing.assert_allclose(as_counts(sparse.csr_array(logs), "log counts").toarray(), counts, atol=2e-3)
 
 
+@given(st.integers(0, 1000), st.sampled_from([np.float32, np.float64]), st.floats(0.05, 300))
+def test_roots_of_counts_are_found_and_undone(seed, dtype, rate):
+    counts = some_counts(seed, rate)
+    roots = np.sqrt(counts).astype(dtype)
+    assert kind_of(roots[roots > 0]) == "roots of counts"
+    np.testing.assert_allclose(as_counts(roots, "roots of counts"), counts, rtol=1e-6)
+    np.testing.assert_allclose(as_counts(sparse.csr_array(roots), "roots of counts").toarray(), counts, rtol=1e-6)
+
+
 @given(st.integers(0, 1000), st.sampled_from([np.float32, np.float64]), st.sampled_from([50, 1e4, 1e6]))
 def test_normalised_values_are_neither(seed, dtype, total):
     counts = some_counts(seed)
     normalised = counts / counts.sum(axis=1, keepdims=True) * total
-    for values in (normalised, np.log1p(normalised)):
+    for values in (normalised, np.log1p(normalised), np.sqrt(normalised)):
         values = values.astype(dtype)
         assert kind_of(values[values > 0]) == "other"
     assert is_log_normalised(np.log1p(normalised).astype(dtype))

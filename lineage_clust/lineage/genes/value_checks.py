@@ -11,7 +11,7 @@ from scipy.stats import binom
 from ...errors import warn
 from ...expression.storage.blocks import BlockedExpression
 from ...expression.storage.sources import is_stored
-from ...expression.value_kinds import COUNTS, LOG_COUNTS, OTHER, Sample, are_integers, is_log_normalised
+from ...expression.value_kinds import COUNTS, LOG_COUNTS, OTHER, ROOT_COUNTS, Sample, are_integers, is_log_normalised
 from ..cells.covariates import SIZE_FACTORS
 from .expression import layer_names, stored_matrix
 from .imputed_values import original_of_imputed
@@ -29,6 +29,7 @@ _NORMALISE = (
     "Normalise and take logs (scanpy.pp.normalize_total, scanpy.pp.log1p), or fit counts as such: "
     "GAM('negative_binomial') with offset='size_factors'."
 )
+_TAKEN = {LOG_COUNTS: "logs", ROOT_COUNTS: "square roots"}
 _ROUND = "If they are estimated counts, round them (numpy.rint)."
 _N_PARTS = 4
 _LEAST_COUNTS = 40  # minimum over the lineage for a gene to be used
@@ -50,8 +51,8 @@ def check_values(
 
     `families` are `(family, link)` of each model, `(None, None)` if it has none. An error is raised if most values are
     not integers but the family is for counts, or if an offset is not on the scale of a log link; a warning, if counts, or
-    an offset of log size factors, are passed to a Gaussian family with identity link, or if counts or their logs are not
-    normalised, there is no offset, and the counts of a typical gene change along the lineage; or if genes are `tested`
+    an offset of log size factors, are passed to a Gaussian family with identity link; if counts, or their logs or roots, are
+    not normalised, there is no offset, and those of a typical gene change along the lineage; or if genes are `tested`
     on imputed values.
     """
     sample = Sample(lineages[0].whole.matrix)
@@ -86,7 +87,11 @@ def check_values(
             f"{'; besides, ' + rise if change else ''}. {suggestion(adata, layer, use_raw, False) or _NORMALISE}"
         )
     elif change:
-        remedy = "Normalise before taking logs." if kind != COUNTS else "Pass offset='size_factors', or normalise."
+        remedy = (
+            f"Normalise before taking {_TAKEN[kind]}."
+            if kind in _TAKEN
+            else "Pass offset='size_factors', or normalise."
+        )
         warn(f"In {where} {rise}, so that genes without a trend may appear to have one. {remedy}")
     if linear and offset is not None and _is_depth(lineages[0], offset, sample):
         warn(
@@ -132,8 +137,8 @@ def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tupl
         return None
     if counts:
         return 0, "counts"
-    if sample.kind == LOG_COUNTS:
-        return 2, "logs of counts that are not normalised"
+    if sample.kind in _TAKEN:
+        return 2, f"{_TAKEN[sample.kind]} of counts that are not normalised"
     if values.min() < 0 or values.max() > _MOST_LOG or are_integers(values):
         return None
     if is_log_normalised(sample.cells(np.arange(matrix.shape[0]))[1]):

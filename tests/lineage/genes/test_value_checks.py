@@ -139,11 +139,15 @@ def test_counts_without_offset_whose_depth_changes(model, kind):
     assert messages(flat_genes(kind=kind, rise=0.0), model, layer="counts") == []
 
 
-def test_logs_of_counts_that_were_not_normalised():
-    (message,) = messages(flat_genes(), layer="log counts")
-    assert "In adata.layers['log counts'] the counts of a typical gene change 1." in message
-    assert message.endswith("Normalise before taking logs.")
-    assert messages(flat_genes(rise=0.0), layer="log counts") == []
+@pytest.mark.parametrize(("layer", "name"), [("log counts", "logs"), ("roots", "square roots")])
+def test_transformed_counts_that_were_not_normalised(layer, name):
+    adata, even = flat_genes(), flat_genes(rise=0.0)
+    for one in (adata, even):
+        one.layers["roots"] = one.layers["counts"].sqrt()
+    (message,) = messages(adata, layer=layer)
+    assert f"In adata.layers['{layer}'] the counts of a typical gene change 1." in message
+    assert message.endswith(f"Normalise before taking {name}.")
+    assert messages(even, layer=layer) == []
 
 
 def test_normalised_values_are_not_asked_for_their_depth():
