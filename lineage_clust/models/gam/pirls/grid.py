@@ -117,6 +117,9 @@ def make_grid(
     smooth_rows = np.zeros((n_pieces * n_along, design.n_smooth))
     for piece, rows in piece_rows.items():
         smooth_rows[piece * n_along : (piece + 1) * n_along, columns[piece]] = rows
+    # nodes between two knots without cells have no weight, but a mean, which should not be that of a predictor of 0
+    empty = ~np.isin(np.arange(n_pieces * n_along) // n_along, list(piece_rows))
+    smooth_rows[empty] = smooth_rows[~empty][0]
     n_off = len(offset_nodes)
     # order of nodes: stratum, pseudotime, offset
     n_places = n_pieces * n_along
