@@ -4,7 +4,7 @@ Flat genes: fractions of p-values below 0.05 and 0.01, by depth, model and weigh
 such that mgcv's test with unit weights has 80 % power at the 0.01 level; reported is the fraction that is clustered by
 default (BH, q < 0.01, among as many flat genes). Without R and mgcv this part is left out. Rare genes are flat and expressed
 in 10 to 80 of 500 cells; tested are their trends, with and without an unrelated covariate, and their differences between two
-conditions without donors.
+conditions without donors. Few late cells: flat genes in the counts of 80 cells, of which few are late.
 """
 
 from __future__ import annotations
@@ -87,6 +87,26 @@ def rare_differences(n_cells: int, n_genes: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["expressing", "smaller condition", "test", *RATES])
 
 
+def few_late_cells(n_cells: int = 80, n_genes: int = 700, n_sets: int = 20) -> pd.DataFrame:
+    """Return the fractions of flat genes with small p-values in counts of lineages with few late cells."""
+    rows, smoother = [], BSplineSmoother(domain=(0.0, 1.0))
+    for family in ("negative_binomial", "poisson"):
+        for weights in ("unit", "fate"):
+            pvalues: list[float] = []
+            for seed in range(n_sets):
+                rng = np.random.default_rng(seed)
+                t = rng.beta(0.5, 3, n_cells)
+                fate = np.where(rng.uniform(size=n_cells) < 0.5, 1.0, 0.05) if weights == "fate" else np.ones(n_cells)
+                offset, mean = rng.normal(0, 0.4, n_cells), np.exp(rng.normal(-1, 1.5, n_genes))
+                noise = rng.gamma(2, 0.5, (n_cells, n_genes)) if family == "negative_binomial" else 1.0
+                counts = csr_array(rng.poisson(np.exp(offset)[:, None] * mean * noise), dtype=float)
+                design = smoother.fit_transform((t / t.max())[:, None])
+                fitted = GAM(family).fit(design, counts, fate, smoother.penalty_, offset)
+                pvalues += fitted.pvalue_[~np.isnan(fitted.pvalue_)].tolist()
+            rows.append((family, weights, len(pvalues), *rates(np.array(pvalues))))
+    return pd.DataFrame(rows, columns=["family", "weights", "genes", *RATES])
+
+
 def rare_expression(rng, n_cells: int, n_genes: int, n_expressing: int) -> csr_array:
     size = np.exp(rng.normal(0, 0.4, n_cells))[:, None]
     counts = rng.poisson(n_expressing / n_cells * size * rng.gamma(2.0, 0.5, (n_cells, n_genes)))
@@ -146,6 +166,7 @@ def main(argv: list[str] | None = None) -> None:
     print(flat_genes(arguments.cells, arguments.genes).round(4).to_string(index=False))
     for rare in (rare_genes, rare_differences):
         print("\n" + rare(arguments.cells // 2, 10 * arguments.genes).to_string(index=False))
+    print("\n" + few_late_cells().to_string(index=False))
     try:
         print("\n" + weak_genes(500, 400).round(3).to_string(index=False))
     except (ImportError, NoTrendError) as error:

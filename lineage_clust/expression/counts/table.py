@@ -32,6 +32,7 @@ class Shares:
     offsets : `(n_cells,)` log of the mean of each cell relative to that of a cell with offset 0; 0 if offsets are not
         logarithms of exposures.
     across : `(n_cells, n_across)` proportions in which each part is distributed over consecutive nodes; `None` = one node.
+    numbers : `(n_cells,)` number among the cells whose values are wanted one by one, -1 for others; `None` = none.
     """
 
     starts: np.ndarray
@@ -40,15 +41,16 @@ class Shares:
     offsets: np.ndarray
     n_nodes: int
     across: np.ndarray | None = None
+    numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, cells) -> Shares:
-        across = None if self.across is None else self.across[cells]
+        across, numbers = (None if own is None else own[cells] for own in (self.across, self.numbers))
         return Shares(
-            self.starts[cells], self.values[cells], self.weights[cells], self.offsets[cells], self.n_nodes, across
-        )
+            self.starts[cells], self.values[cells], self.weights[cells], self.offsets[cells], self.n_nodes, across, numbers
+        )  # fmt: skip
 
     @property
     def twice(self) -> np.ndarray:
@@ -90,12 +92,14 @@ class Wanted:
 
     least_loss : Function that returns the minimum loss of each value, or `None`; picklable, for dask in other processes.
     compiled : Whether to use compiled loops if numba is installed, which need not be loaded for few values.
+    n_picked : Number of cells whose values are wanted one by one, see `Shares.numbers`.
     """
 
     squares: bool = False
     histogram: bool = False
     least_loss: Callable[[np.ndarray], np.ndarray] | None = None
     compiled: bool = False
+    n_picked: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Table:
     histogram : `(n_genes, N_BINS)` weights of the cells with each value, see `bins.values_of_bins`.
     statistics, extremes : `(n_genes, N_STATISTICS)` and `(n_genes, N_EXTREMES)`, with the columns that `bins` names.
 
+    picked : `(n_genes, n_picked)` values of single cells, 0 for cells outside these sums.
+
     `squares` and `histogram` have no rows if not requested.
     """
 
@@ -114,6 +120,7 @@ class Table:
     histogram: np.ndarray
     statistics: np.ndarray
     extremes: np.ndarray
+    picked: np.ndarray
 
     @classmethod
     def empty(cls, n_genes: int, n_nodes: int, wanted: Wanted) -> Table:
@@ -126,11 +133,12 @@ class Table:
             np.zeros((n_genes if wanted.histogram else 0, bins.N_BINS)),
             np.zeros((n_genes, bins.N_STATISTICS)),
             extremes,
+            np.zeros((n_genes, wanted.n_picked)),
         )
 
     def merge(self, other: Table, genes: Any = slice(None), nodes: slice = slice(None)) -> Table:
         """Add the sums over other cells to those of some genes at some nodes, in place, and return all."""
-        for name in ("sums", "squares", "histogram", "statistics"):
+        for name in ("sums", "squares", "histogram", "statistics", "picked"):
             if len(getattr(other, name)):
                 getattr(self, name)[(genes, nodes) if name in ("sums", "squares") else genes] += getattr(other, name)
         for bound, column in ((np.minimum, bins.LEAST), (np.maximum, bins.MOST), (np.maximum, bins.MOST_SCALED)):
@@ -155,7 +163,7 @@ def count_table(Y, shares: Shares, wanted: Wanted) -> SumRequest:
         return table
 
     function = partial(block_table, wanted=wanted, of_all=of_all)
-    size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + bins.N_BINS * wanted.histogram)
+    size = 8 * Y.shape[1] * (shares.n_nodes * (1 + wanted.squares) + bins.N_BINS * wanted.histogram + wanted.n_picked)
     return SumRequest(Y, function, lambda cells: (shares[cells],), of_all, size, finish)
 
 
@@ -175,6 +183,11 @@ def block_table(
     lines = np.full(n_cells, -1, dtype=np.int32)
     lines[slice(None) if kept is None else kept] = np.arange(len(shares))
     table = Table.empty(n_genes, shares.n_nodes, wanted) if into is None else into
+    if wanted.n_picked and shares.numbers is not None:
+        here = np.flatnonzero(shares.numbers >= 0)
+        table.picked[:, shares.numbers[here]] += (
+            block[here if kept is None else np.arange(n_cells)[kept][here]].toarray().T
+        )
     functions = load_compiled() if wanted.compiled else None
     if functions is not None:
         least = np.zeros(0) if wanted.least_loss is None else _least_losses(functions, block.data, wanted.least_loss)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .pirls.problem import Cells
 
 _FEWEST_CHECKED = 16  # number of checked cells, those with the highest leverage
-_FOLLOWED = 0.3  # leverage from which a trend can follow a single cell
+FOLLOWED = 0.3  # leverage from which a trend can follow a single cell
 _RISKY = 0.2  # leverage from which the distribution of an estimate depends on that of a single cell
 _N_ROWS = 200  # number of rows from which the range of a trend is computed
 _HARDLY = 1e-6  # smoothing, relative to the value at which penalty and cells are equally informative
@@ -31,7 +31,7 @@ def closely_followed(design: Design, weights: np.ndarray, spectrum: Spectrum) ->
     """
     root = _of_trend(design)[:, None] * spectrum.basis / np.sqrt(spectrum.gram + _HARDLY * (1 - spectrum.gram)).T
     leverage = weights * design.bands.lengths(root)
-    n_cells = min(max(_FEWEST_CHECKED, int(np.sum(leverage >= _FOLLOWED))), len(weights))
+    n_cells = min(max(_FEWEST_CHECKED, int(np.sum(leverage >= FOLLOWED))), len(weights))
     cells = np.sort(np.argpartition(-leverage, n_cells - 1)[:n_cells])
     return cells, leverage[cells]
 
@@ -48,7 +48,7 @@ def effective_cells(squares, weights, leverage, deviations) -> np.ndarray:
     `squares` is the first sum. The second is over cells with a leverage of at least 0.3 under very little smoothing (of
     those of :func:`closely_followed`), as a trend cannot follow the others one by one; infinite without such cells.
     """
-    shares = np.where(leverage >= _FOLLOWED, weights, 0.0)[:, None] * deviations**2 / squares
+    shares = np.where(leverage >= FOLLOWED, weights, 0.0)[:, None] * deviations**2 / squares
     return 1 / np.sum(shares**2, axis=0)  # of shares, because fourth powers of deviations may overflow
 
 

@@ -107,6 +107,19 @@ def test_blocks_add_up(how):
     np.testing.assert_array_equal(table.extremes, whole.extremes)
 
 
+@pytest.mark.parametrize("kind", ["csr", "csc", "zarr"])
+def test_values_of_single_cells_are_kept(kind):
+    Y, shares = problem()
+    kept, genes, numbers = np.arange(3, 45, 2), np.array([5, 0, 2]), np.full(len(Y), -1)
+    numbers[[3, 9, 41]] = [0, 1, 2]
+    stored = zarr.array(Y, chunks=(7, 3)) if kind == "zarr" else sparse.csr_matrix(Y).asformat(kind)
+    some = BlockedExpression(stored, memory_budget="3KB")[kept][:, genes]
+    picked = replace(shares, numbers=numbers)[kept]
+    table = module.count_table(some, picked, replace(WANTED, n_picked=3)).answer()
+    np.testing.assert_array_equal(table.picked, Y[[3, 9, 41]][:, genes].T)
+    assert module.count_table(some, shares[kept], WANTED).answer().picked.shape == (3, 0)
+
+
 def test_values_stored_in_parts_are_summed_first():
     Y, shares = problem()
     parts = sparse.csr_matrix(Y)

@@ -26,12 +26,12 @@ _SAMPLED = 600
 _PER_STORED = 4  # values for each that is not 0, about
 
 
-def wanted_for(family, shape: tuple[int, int]) -> Wanted:
-    """Return the statistics that fits of a family need, for expression of shape `(n_cells, n_genes)`."""
+def wanted_for(family, shape: tuple[int, int], n_picked: int = 0) -> Wanted:
+    """Return the statistics that fits of a family need, for expression of shape `(n_cells, n_genes)`; see `Wanted`."""
     by_histogram = family.name == "negative_binomial"
     least_loss = None if by_histogram else family.least_loss
     compiled = is_worthwhile(shape[0] * shape[1] // _PER_STORED)
-    return Wanted(not family.known_scale, by_histogram, least_loss, compiled)
+    return Wanted(not family.known_scale, by_histogram, least_loss, compiled, n_picked)
 
 
 @dataclass(frozen=True)

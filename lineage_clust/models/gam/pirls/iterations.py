@@ -38,8 +38,9 @@ class Values:
     sums, squares : Weighted sums at the nodes; those of squares are `None` where nodes are cells or the scale is known.
     total_squares : Weighted sum of squares over all cells.
     least : Sum of the losses of a saturated model, unless it is computed from `counts`.
-    most, spread : Largest value, and weighted standard deviation, of values rescaled to offset 0.
+    most, spread, level : Largest value, and weighted standard deviation and mean, of values rescaled to offset 0.
     quasi : Whether the gene has values without a likelihood.
+    followed : `(n_followed, n_genes)` values of :attr:`lineage_clust.models.gam.pirls.problem.Cells.followed`.
     counts : Distinct values for the negative binomial, else `None`.
     """
 
@@ -51,6 +52,8 @@ class Values:
     most: np.ndarray
     spread: np.ndarray
     quasi: np.ndarray
+    level: np.ndarray
+    followed: np.ndarray
     counts: Histogram | DistinctCounts | None
 
 

@@ -12,6 +12,7 @@ from ....utils.cached import cached_property
 from ...families import Family
 from ...links import Link
 from ..design import Design
+from ..influence import closely_followed
 from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
 from .grid import POWERS, Grid, make_grid
 from .grouped_design import GroupedDesign
@@ -93,6 +94,13 @@ class Cells:
         penalty = self.design.penalty
         return unpenalised_exactly(diagonalise(self.design.bands.gram(self.weights), penalty), penalty)
 
+    @cached_property
+    def followed(self) -> np.ndarray:
+        """Sorted positions of the cells that a trend can follow if it is hardly smooth; none without robust tests."""
+        if not self.choices.infers or self.choices.covariance != "robust":
+            return np.zeros(0, dtype=int)
+        return closely_followed(self.design, self.weights, self.spectrum)[0]
+
     @property
     def unit(self) -> float:
         """Divisor of the weights, after which they sum to the effective number of cells."""
@@ -109,9 +117,14 @@ class Cells:
         offset, log_link = None if self.adds_exposures else self.offset, self.likelihood.link.name == "log"
         powers = POWERS.get(self.likelihood.family.name, (1.0,))
         grid = make_grid(self.design, self.weights, offset, tolerance, groups, log_link, powers, steep)
-        if grid is None or self.offset is None or not self.adds_exposures:
-            return grid
-        return replace(grid, shares=replace(grid.shares, offsets=self.offset))
+        if grid is None:
+            return None
+        numbers = np.full(len(self.weights), -1, dtype=np.int32)
+        numbers[self.followed] = np.arange(len(self.followed))
+        shares = replace(grid.shares, numbers=numbers)
+        if self.adds_exposures and self.offset is not None:
+            shares = replace(shares, offsets=self.offset)
+        return replace(grid, shares=shares)
 
 
 @dataclass(frozen=True)

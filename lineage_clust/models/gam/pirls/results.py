@@ -8,15 +8,15 @@ import numpy as np
 from scipy import sparse
 
 from ...notes import SATURATED, explains_nothing, joined, noted, notes_on
-from ..design import Design, effect_map
+from ..design import Design
 from ..estimates import GeneEstimates
 from ..inference.posterior import GenePosterior, WorkingModels
-from ..inference.significance import run_smooth_tests
 from ..smoothing.criteria import load_compiled, minimise, reml
 from ..smoothing.spectral import diagonalise_each, without_information
 from .iterations import State, pearson_of
 from .overdispersion import dispersion_at_nodes
 from .problem import Cells, Likelihood, Problem
+from .wald import WorkingFits, bounded
 
 _STRAIGHT = 1.0  # effective degrees of freedom beyond the unpenalised modes
 _LARGEST_EFFECT = 12.0  # on the scale of the link: 160,000-fold
@@ -59,64 +59,34 @@ def _infer(problem: Problem, state: State, found: ChunkResult) -> None:
     unit, residual = precision * likelihood.link.slope(mu), precision * (state.sums - weights * mu)
     plain = problem.grouped.grams(weights * unit)
     plain[without_information(plain)] = np.eye(len(basis))  # genes that failed
-    grams, lambda_ = basis.T @ plain @ basis, found.lambda_
-    pulls = problem.penalty * lambda_[:, None]
-    inverse = _inverses(grams, pulls)
-    kept = inverse @ grams  # fraction of each coefficient that is determined by the data
-    edf = np.trace(kept, axis1=1, axis2=2)
-    rank = 2 * edf - np.einsum("gij,gji->g", kept, kept)
-
-    scale, residual_df, pearson = np.ones(len(edf)), problem.n_cells - edf, None
-    if not family.known_scale:
-        pearson = pearson_of(problem, state, mu, state.theta)
-        scale = pearson / np.maximum(residual_df, 1.0)
-    variance, squared, inflation = scale, None, np.ones(len(edf))
-    coefficients = basis @ np.nan_to_num(state.coefficients)
-    normal = np.einsum("gij,jg->ig", plain, coefficients) + np.nan_to_num(problem.grouped.cross(residual))
-    if covariance == "bayes":
-        covariances = for_test = scale[:, None, None] * inverse
-    else:
+    squared, inflation = None, np.ones(len(plain))
+    if covariance != "bayes":
         # heteroscedastic residuals of an expectile: their squares
         squared = problem.grouped.grams(residual**2 if expectile else problem.squared_weights * unit)
-        in_modes = basis.T @ squared @ basis
-        if expectile:
-            variance = np.ones(len(edf))
-        elif pearson is not None:
-            lost_weight = np.einsum("gij,gji->g", in_modes, inverse)
-            variance = pearson / np.maximum(problem.total - lost_weight, 1e-2 * problem.total)
-        sampling = inverse @ in_modes @ inverse
-        bias = scale[:, None, None] * ((inverse * pulls[:, None, :]) @ inverse)
-        for_test = variance[:, None, None] * sampling + bias
-        inflation = _prior_inflation(problem, state, grams, (basis.T @ normal).T, edf)
-        covariances = for_test + (inflation - 1)[:, None, None] * bias
-        residual_df = problem.total**2 / problem.total_squared - edf
-    found.statistic, found.pvalue = run_smooth_tests(
-        design, effect_map(plain, *design.centring) @ basis, state.coefficients, for_test, rank,
-        None if family.known_scale else residual_df, found.null_deviance > 0, problem.compiled,
+    fits = WorkingFits(
+        problem, np.nan_to_num(state.coefficients).T, problem.penalty * found.lambda_[:, None], plain, squared,
+        None if family.known_scale else pearson_of(problem, state, mu, state.theta),
     )  # fmt: skip
+    edf, covariances = fits.freedom[0], fits.covariances
+    normal = np.einsum("gij,jg->ig", plain, basis @ fits.coefficients.T)
+    normal += np.nan_to_num(problem.grouped.cross(residual))
+    found.statistic, found.pvalue = fits.test(found.null_deviance > 0)
+    if len(problem.cells.followed):
+        found.pvalue = bounded(found.pvalue, state, fits)
+    if covariance != "bayes":
+        inflation = _prior_inflation(problem, state, fits.grams, (basis.T @ normal).T, edf)
+        covariances = covariances + (inflation - 1)[:, None, None] * fits.bias
     if not expectile and np.all(problem.cells.weights == 1):
         squared = None
     n_unpenalized = problem.cells.spectrum.n_unpenalized + len(basis) - basis.shape[1]
     working = WorkingModels(
-        design.penalty, n_unpenalized, plain, normal, squared, lambda_, scale * inflation, variance,
-        state.scale if problem.scale_equation is not None else scale,
+        design.penalty, n_unpenalized, plain, normal, squared, found.lambda_, fits.scale * inflation, fits.variance,
+        state.scale if problem.scale_equation is not None else fits.scale,
     )  # fmt: skip
-    found.edf, found.residual_df, found.covariances = edf, residual_df, basis @ covariances @ basis.T
-    found.scale = scale if covariance == "bayes" or expectile else variance
+    found.edf, found.residual_df, found.covariances = edf, fits.residual_df, basis @ covariances @ basis.T
+    found.scale = fits.scale if covariance == "bayes" or expectile else fits.variance
     if problem.cells.choices.smoothing == "reml" and np.any(problem.penalty > 0):
         found.working = working
-
-
-def _inverses(grams: np.ndarray, pulls: np.ndarray) -> np.ndarray:
-    """Return the inverses of gram matrices plus diagonals `(n_genes, n_modes)`."""
-    n_modes = pulls.shape[1]
-    precision = grams.copy()
-    every = np.arange(n_modes)
-    precision[:, every, every] += pulls
-    scale = 1 / np.sqrt(np.maximum(precision[:, every, every], 1e-290))
-    precision *= scale[:, :, None] * scale[:, None, :]
-    precision[:, every, every] += 1e-13
-    return np.linalg.inv(precision) * (scale[:, :, None] * scale[:, None, :])
 
 
 def _prior_inflation(

@@ -72,7 +72,7 @@ class GridFits:
             statistics[:, bins.SQUARES],
             statistics[:, bins.LEAST_LOSS] + 2 * statistics[:, bins.OFFSET_SUM] * self.cells.adds_exposures,
             table.extremes[positions, bins.MOST_SCALED], np.sqrt(np.where(varies > 1e-13 * square, varies, 0.0)),
-            np.zeros(len(genes), dtype=bool),
+            np.zeros(len(genes), dtype=bool), mean, table.picked[positions].T,
             Histogram.of(table.histogram[positions]) if len(table.histogram) else None,
         )  # fmt: skip
 
@@ -114,6 +114,11 @@ class ExactFits:
         cells = self.cells
         return make_problem(cells, grid_of_cells(cells.design, cells.weights, cells.offset), None, False)
 
+    @cached_property
+    def lines(self) -> np.ndarray:
+        """Nodes of the cells that trends can follow, in the order of the problem."""
+        return np.argsort(self.problem.order)[self.cells.followed]
+
     @np.errstate(all="ignore")
     def _fit(self, matrix, genes: np.ndarray, theta: np.ndarray | None, columns: np.ndarray):
         values = self._values(genes[columns], dense_columns(matrix, columns, self.problem.order))
@@ -127,7 +132,7 @@ class ExactFits:
         least = np.zeros(len(genes)) if counts is not None else weights @ family.best_loss(y, level)
         return Values(
             genes, weights[:, None] * y, None, weights @ y**2, least, scaled.max(axis=0), spread_of(scaled, weights),
-            family.without_likelihood(y), counts,
+            family.without_likelihood(y), weights @ scaled / weights.sum(), y[self.lines], counts,
         )  # fmt: skip
 
 
