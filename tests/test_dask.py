@@ -63,6 +63,17 @@ def test_chunks_of_any_kind_give_the_fit_in_memory(make_adata, convert, columns)
     assert_equal_fits(fitted(in_dask(adata, convert=convert, columns=columns)), fitted(adata))
 
 
+def test_chunks_of_different_kinds(make_adata):
+    adata, kinds = make_adata(300), [np.asarray, sparse.csr_matrix, sparse.csc_array]
+    mixed = adata.copy()
+    mixed.X = chunked(adata.X).map_blocks(
+        lambda block, block_info: kinds[block_info[0]["chunk-location"][0] % 3](block), dtype=adata.X.dtype,
+        meta=sparse.csr_matrix((0, 0), dtype=adata.X.dtype),
+    )  # fmt: skip
+    for params in ({}, {"model": lc.GAM(link="log"), "alpha": None}):
+        assert_equal_fits(fitted(mixed, **params), fitted(adata, **params))
+
+
 def test_covariates_and_offset(make_adata):
     adata = make_adata(300, kind="dense")
     params = {"covariates": ["batch", "depth"], "offset": "depth"}

@@ -161,6 +161,32 @@ def test_poor_and_bad_genes_are_noted(make_adata, tmp_path):
     assert adata.var_names[5] in one.genes_
 
 
+def test_constant_genes_of_any_level(make_adata, tmp_path):
+    adata = make_adata(200, 16, kind="dense")
+    adata.X = adata.X.astype(np.float64)
+    adata.X[:, :12] = np.append(np.arange(3.0, 13), [0.1, 1 / 3])
+    for kind in (sparse.csr_matrix, sparse.csc_matrix, np.asarray):
+        adata.X = kind(adata.X.toarray() if sparse.issparse(adata.X) else adata.X)
+        stored = opened(adata, tmp_path / "cells.h5ad", "backed")
+        for budget in ("500", "3KB", "20KB"):
+            tc = fitted(stored, memory_budget=budget, alpha=None)
+            assert not tc.failed_
+            assert tc.gene_table_["note"].iloc[:12].eq("constant expression").all()
+        stored.file.close()
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4"])
+@pytest.mark.parametrize("how", ["backed", "zarr"])
+def test_counts_in_numbers_that_sparse_matrices_do_not_support(make_adata, tmp_path, dtype, how):
+    adata = make_adata(200, kind="dense")
+    adata.X, adata.raw = adata.layers["counts"].copy(), None
+    options = {"model": lc.GAM("poisson", discretize=True), "offset": "size_factors"}
+    expected = fitted(adata, **options)
+    adata.X = adata.X.astype(dtype)
+    stored = opened(adata, tmp_path / "cells", how)
+    np.testing.assert_allclose(fitted(stored, memory_budget=SMALL, **options).trends_, expected.trends_, atol=1e-8)
+
+
 @pytest.mark.parametrize(
     "model",
     [

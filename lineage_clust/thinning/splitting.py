@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from ..expression.storage.sources import in_dask
 from ..models.gam.pirls.size import DistinctCounts, moment_size, newton_size, shrink, size_derivatives
-from ..utils.matrices import chunks
+from ..utils.matrices import as_supported, chunks
 
 _VALUES_A_BLOCK = 2**22
 _LEAST_DISPERSION = 1e-12  # counts with smaller dispersion are Poisson, as its inverse may overflow
@@ -106,9 +106,7 @@ class Splitter:
 
 def canonical(block: Any) -> sparse.csr_matrix:
     """Return a copy of a block of cells as CSR with sorted columns, without duplicates and explicit zeros."""
-    if block.dtype == np.float16:  # not supported by sparse matrices
-        block = block.astype(np.float32)
-    rows = sparse.csr_matrix(block, copy=True)
+    rows = sparse.csr_matrix(block if sparse.issparse(block) else as_supported(block), copy=True)
     rows.sum_duplicates()
     rows.eliminate_zeros()
     return rows

@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..contracts.capabilities import has_method
 from ..errors import LineageClustWarning
-from ..expression.storage.blocks import BlockedExpression
+from ..expression.storage.blocks import cell_totals
 from ..lineage.lineage import Lineage
 from ..utils.threads import in_threads
 from .lineage_fit import FittedLineage
@@ -136,10 +135,7 @@ def _canonical_cells(lineages: Sequence[Lineage]) -> np.ndarray:
     keys = []
     for lineage in sorted(lineages, key=lambda one: str(one.name)):
         totals = np.zeros(len(lineage.whole.pseudotime))
-        expression: Any = lineage.expression
-        blocked = isinstance(expression, BlockedExpression)
-        sums = expression.cell_totals() if blocked else np.asarray(expression.sum(axis=1, dtype=np.float64)).ravel()
-        totals[lineage.cells] = np.nan_to_num(sums)
+        totals[lineage.cells] = cell_totals(lineage.expression)
         size = np.abs(totals).max(initial=0.0)
         keys += [np.round(totals / size, 9) if size else totals, lineage.whole.weights, lineage.whole.pseudotime]
     return np.lexsort(keys)

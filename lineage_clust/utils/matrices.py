@@ -23,6 +23,16 @@ def dense(matrix: Any) -> np.ndarray:
     return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
 
 
+def as_supported(values: np.ndarray) -> np.ndarray:
+    """Return values in a data type that sparse matrices support: half precision as single, other byte orders as native.
+
+    >>> as_supported(np.zeros(1, np.float16)).dtype, as_supported(np.zeros(1, ">i4")).dtype.isnative
+    (dtype('float32'), True)
+    """
+    kind = np.dtype(np.float32) if values.dtype == np.float16 else values.dtype.newbyteorder("=")
+    return values.astype(kind, copy=False)
+
+
 def column_of(matrix: Any, number: int) -> np.ndarray:
     """Return one column of an array or a sparse matrix as floats `(n_rows,)`."""
     if sparse.issparse(matrix):

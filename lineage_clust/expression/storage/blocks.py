@@ -17,6 +17,7 @@ from .tasks import MOST_THREADS, Where, in_order, merged
 
 _BYTES_A_VALUE = 32  # stored value, double-precision copy and index
 MOST_VALUES = 2**21  # larger blocks would not fit into the cache
+_LEAST_VALUES = 2**14  # of a sample: few would not tell counts from other values
 DEFAULT_BUDGET = 256 * 10**6
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
@@ -94,7 +95,7 @@ class BlockedExpression:
 
     def head(self, n_values: int) -> tuple:
         """Return `(cells, block)` of the first part of the selection, with at most about `n_values` values, as stored."""
-        step = next(self._steps(min(n_values, self._values_a_block())))
+        step = next(self._steps(min(n_values, max(self._values_a_block(), _LEAST_VALUES))))
         ((where, block),) = in_order([step], _as_stored)
         return where.cells, block
 
@@ -234,10 +235,16 @@ def _row_sums(block, kept):
     return row_sums(_as_stored(block, kept))
 
 
+def cell_totals(Y) -> np.ndarray:
+    """Return the total of the finite values of each cell of an array, sparse matrix or BlockedExpression, `(n_cells,)`."""
+    return Y.cell_totals() if isinstance(Y, BlockedExpression) else row_sums(Y)
+
+
 def row_sums(matrix) -> np.ndarray:
     """Return the sums of the finite values of each row of an array or a sparse matrix, `(n_rows,)`."""
     with np.errstate(invalid="ignore"):  # of infinities of both signs
-        sums = np.asarray(matrix.sum(axis=1), dtype=float).ravel()
+        # not .sum(), which adds values of sparse matrices in their own precision
+        sums = matrix @ np.ones(matrix.shape[1]) if sparse.issparse(matrix) else matrix.sum(axis=1, dtype=float)
     damaged = np.flatnonzero(~np.isfinite(sums))
     if len(damaged):
         rows = dense(matrix[damaged])
@@ -284,17 +291,17 @@ def inside(positions: np.ndarray | None, lines: slice) -> tuple:
 
 def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
     """Assemble blocks to a matrix with one row per selected cell and one column per selected gene."""
-    if not pieces or not sparse.issparse(pieces[0][1]):
+    if not all(sparse.issparse(block) for _, block in pieces) or not pieces:
         matrix = np.zeros(shape, dtype=dtype)
         for where, block in pieces:
             rows, columns = (np.arange(n)[lines] for n, lines in zip(shape, (where.cells, where.genes), strict=True))
-            matrix[np.ix_(rows, columns)] = block
+            matrix[np.ix_(rows, columns)] = dense(block)
         return matrix
     by_rows = pieces[0][1].format == "csr"
     if sum(block.shape[0 if by_rows else 1] for _, block in pieces) != shape[0 if by_rows else 1]:
-        return _scattered(pieces, shape, dtype)  # split along both axes
+        return _scattered(pieces, shape)  # split along both axes
     stack, kind = (sparse.vstack, "csr") if by_rows else (sparse.hstack, "csc")
-    matrix = stack([block for _, block in pieces], format=kind, dtype=dtype)
+    matrix = stack([block for _, block in pieces], format=kind)
     rows, columns = (
         np.concatenate([np.arange(n)[getattr(where, name)] for where, _ in (pieces if along else pieces[:1])])
         for n, name, along in zip(shape, ("cells", "genes"), (by_rows, not by_rows), strict=True)
@@ -304,7 +311,7 @@ def assembled(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
     return matrix if np.array_equal(columns, np.arange(shape[1])) else matrix[:, np.argsort(columns)]
 
 
-def _scattered(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
+def _scattered(pieces: list[tuple[Where, Any]], shape: tuple[int, int]):
     rows, columns, values = [], [], []
     for where, block in pieces:
         block = block.tocoo()
@@ -312,7 +319,7 @@ def _scattered(pieces: list[tuple[Where, Any]], shape: tuple[int, int], dtype):
         columns.append(np.arange(shape[1])[where.genes][block.col])
         values.append(block.data)
     positions = (np.concatenate(rows), np.concatenate(columns))
-    return sparse.csr_array((np.concatenate(values), positions), shape=shape, dtype=dtype)
+    return sparse.csr_array((np.concatenate(values), positions), shape=shape)
 
 
 def parse_budget(budget: object, name: str = "memory_budget") -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ...utils.matrices import chunks
+from ...utils.matrices import as_supported, chunks
 
 _CLOSED = (
     "The file of the expression was closed. Keep it open until the fit has finished; reopen it with "
@@ -96,7 +96,7 @@ def _view(matrix, kind: type, inside: slice, indptr: np.ndarray, shape: tuple[in
 
 def _from_file(data, indices, kind: type, inside: slice, indptr: np.ndarray, shape: tuple[int, int]):
     own = indices[inside].astype(np.int32, copy=False)  # a part has fewer than 2^31 rows and columns
-    return kind((data[inside], own, indptr.astype(np.int32)), shape=shape)
+    return kind((as_supported(data[inside]), own, indptr.astype(np.int32)), shape=shape)
 
 
 def _dense_parts(matrix, n_values: int) -> Iterator[Part]:

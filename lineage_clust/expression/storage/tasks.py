@@ -13,7 +13,7 @@ import numpy as np
 from joblib import cpu_count
 from scipy import sparse
 
-from ...utils.matrices import chunks
+from ...utils.matrices import as_supported, chunks
 from ...utils.progress import bar
 from ...utils.threads import thread_pool
 from .sources import Part
@@ -144,7 +144,7 @@ def _of_block(block, kept, columns, function: Callable, arguments: tuple):
         if block.format not in ("csr", "csc"):
             block = block.tocsr()
     else:
-        block = np.asarray(block)
+        block = as_supported(np.asarray(block))
     if columns is not None:
         block = block[:, columns]
     return function(block, kept, *arguments)

@@ -11,7 +11,7 @@ from anndata import AnnData
 from scipy import linalg
 
 from ...errors import counted, quoted
-from ...expression.storage.blocks import BlockedExpression, row_sums
+from ...expression.storage.blocks import cell_totals
 from ...utils.checking import as_vector, check_key
 from ..columns import by_name, check_levels, column_of, numbers_in, numbers_or_levels
 
@@ -193,6 +193,5 @@ def read_offset(adata: AnnData, offset: Any, matrix) -> np.ndarray | None:
 
 def log_totals(matrix) -> np.ndarray:
     """Return the log of the total over all genes of each cell, `(n_obs,)`; values that are not finite are left out."""
-    totals = matrix.cell_totals() if isinstance(matrix, BlockedExpression) else row_sums(matrix)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(totals)
+        return np.log(cell_totals(matrix))

@@ -191,7 +191,7 @@ def centred_sums(
         plain = plain - weights @ offset
         products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
     products, by_group = (products, None) if wide is None else wide.of_donors(products)
-    failed = _failed(products, squares)
+    failed = _failed(products, squares, squares + total * level**2)
     dropped: Any = list(failed)
     level[dropped] = squares[dropped] = plain[dropped] = 0.0
     means = plain / total
@@ -219,10 +219,10 @@ def centred_sums(
     )  # fmt: skip
 
 
-def _failed(products: np.ndarray, squares: np.ndarray) -> dict[int, str]:
-    """Return the reasons, by position, for genes that cannot be fitted."""
+def _failed(products: np.ndarray, squares: np.ndarray, whole: np.ndarray) -> dict[int, str]:
+    """Return the reasons, by position, for genes that cannot be fitted; `whole` are the squares without subtracted level."""
     holes = ~np.isfinite(products).all(axis=0)
-    vanish = (squares < _LEAST) & np.any(products != 0, axis=0)
+    vanish = (whole < _LEAST) & np.any(products != 0, axis=0)
     reasons = np.where(holes, _HOLES, np.where(vanish, _VANISH, _OVERFLOW))
     return {int(gene): str(reasons[gene]) for gene in np.flatnonzero(holes | vanish | ~(squares < _MOST))}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lineage_clust.expression.storage.blocks import BlockedExpression, parse_budget, readable
+from lineage_clust.expression.storage.blocks import BlockedExpression, cell_totals, parse_budget, readable
 from lineage_clust.expression.storage.sources import cuts, is_stored, nbytes, parts
 
 KINDS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
@@ -100,6 +100,36 @@ def test_more_than_the_budget_is_not_loaded(expression):
         MemoryError, match=r"9 genes in 23 cells must be loaded into memory, .* memory_budget='200 bytes'"
     ):
         expression.to_memory()
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f8", ">i4"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_that_sparse_matrices_do_not_support(kind, dtype, tmp_path):
+    data = stored(kind, "hdf5", tmp_path, MATRIX.astype(np.float64))
+    group = data.parent if kind == "dense" else data.group
+    name = "X" if kind == "dense" else "data"
+    values = group[name][...]
+    del group[name]
+    group[name] = values.astype(dtype)
+    expression = BlockedExpression(group[name] if kind == "dense" else ad.io.sparse_dataset(group), memory_budget=200)
+    for _, _, block in expression.blocks():
+        assert (block @ np.ones(block.shape[1])).dtype == np.float64
+    np.testing.assert_array_equal(expression.cell_totals(), MATRIX.sum(axis=1))
+    expression.memory_budget = 10**6
+    np.testing.assert_array_equal(np.asarray(expression), MATRIX)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_totals_of_cells_are_added_in_double_precision(kind, tmp_path):
+    matrix = np.where(np.arange(400) % 2, 1.0, 3e5)[None, :].repeat(3, axis=0).astype(np.float32)
+    matrix[1, 7], matrix[2, [3, 8]] = np.nan, (np.inf, -np.inf)
+    expected = np.where(np.isfinite(matrix), matrix, 0).astype(float).sum(axis=1)
+    for Y in (KINDS[kind](matrix), BlockedExpression(stored(kind, "hdf5", tmp_path, matrix), memory_budget=200)):
+        np.testing.assert_array_equal(cell_totals(Y), expected)
+
+
+def test_a_sample_is_large_enough_within_any_budget(tmp_path):
+    assert BlockedExpression(stored("csr", "hdf5", tmp_path), memory_budget=1).head(2**19)[1].shape == MATRIX.shape
 
 
 @pytest.mark.first(1)
