@@ -82,6 +82,7 @@ class Sample:
 
     matrix : `(n_obs, n_genes)` array, CSR or CSC matrix, or BlockedExpression.
     values, kind : Some of the finite nonzero values, and what they are, see :func:`kind_of`.
+    positive : Fraction of all values that are positive.
     """
 
     def __init__(self, matrix: Any) -> None:
@@ -95,6 +96,18 @@ class Sample:
             self._place[cells] = np.arange(self._matrix.shape[0])
         self.values = self._some_values()
         self.kind = kind_of(self.values)
+        self.positive = self._filled() * np.mean(self.values > 0) if len(self.values) else 0.0
+
+    def _filled(self) -> float:
+        """Return the fraction of values that are stored, of an array that are not zero."""
+        matrix = self._matrix
+        if sparse.issparse(matrix):
+            return matrix.nnz / max(1, np.prod(matrix.shape, dtype=float))
+        return float(np.mean(self._some_rows(matrix) != 0))
+
+    def _some_rows(self, matrix: np.ndarray) -> np.ndarray:
+        n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
+        return np.asarray(matrix[evenly_spaced(len(matrix), n_rows)])
 
     def _some_values(self) -> np.ndarray:
         matrix = self._matrix
@@ -109,8 +122,7 @@ class Sample:
                 matrix = summed(matrix[some] if by_rows else matrix[:, some])
             values = matrix.data[:: max(1, len(matrix.data) // _N_VALUES)]
         else:
-            n_rows = min(len(matrix), max(1, _N_VALUES // max(1, matrix.shape[1])))
-            values = np.asarray(matrix[evenly_spaced(len(matrix), n_rows)]).ravel()
+            values = self._some_rows(matrix).ravel()
         values = _as_numbers(values)
         return values[np.isfinite(values) & (values != 0)]
 

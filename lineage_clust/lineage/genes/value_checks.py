@@ -99,7 +99,8 @@ def check_values(
             "from untransformed expression. Omit the offset and fit log-normalised values, or fit counts with "
             "GAM('negative_binomial')."
         )
-    source = original_of_imputed(adata, layer, use_raw) if tested and any(family for family, _ in families) else None
+    tested = tested and any(family for family, _ in families)
+    source = original_of_imputed(adata, layer, use_raw) if tested and kind == OTHER and sample.positive > 0.5 else None
     if source is not None:
         warn(
             f"{where} looks imputed: most zeros of {matrix_name(source, False)} are different positive values there. "
