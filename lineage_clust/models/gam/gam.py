@@ -95,9 +95,11 @@ class GAM(LinkedModel):
         Fraction of the weighted deviance around the weighted mean that the trend explains; with `groups`, around the
         mean of the trend, and 0 where it explains nothing.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
-        Wood's (2013) test that the centred smooth is zero. Those of Gaussian fits are computed on first access. With
-        `covariance="robust"` and cells as replicates, p-values that depend on single cells are larger than those of the
-        statistic, see :func:`lineage_clust.models.gam.pirls.wald.bounded`.
+        Wood's (2013) test that the centred smooth is zero, or, for penalties that are zero for constants only, his test of
+        random effects (2013b), see :func:`lineage_clust.models.gam.inference.significance.penalised_test`. Those of
+        Gaussian fits are computed on first access. With `covariance="robust"` and cells as replicates, p-values that
+        depend on single cells are larger than those of the statistic, see
+        :func:`lineage_clust.models.gam.pirls.wald.bounded`.
     spread_ : ndarray of shape (n_genes,)
         Weighted standard deviation of expression minus the offset.
     shift_variance_, curve_variance_ : ndarray of shape (n_genes,)

@@ -19,7 +19,7 @@ from .donors.gaussian import fit_donors, relative_level
 from .estimates import GeneEstimates
 from .inference.kurtosis import higher_moments, variance_factors
 from .inference.posterior import SharedPosterior
-from .inference.significance import SmoothTests
+from .inference.significance import SmoothTests, is_penalised
 from .influence import closely_followed, effective_cells, remarks_on_single_cells, without_outliers
 from .pirls.problem import Cells
 from .smoothing.criteria import CRITERIA, least_deviance, minimise, with_floor
@@ -68,8 +68,10 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     posterior, scale, left = _posterior(spectrum, rows, weights, lambda_, deviance, edf, precision, covariance)
     if smoothing == "reml" and spectrum.n_penalized:
         posterior = replace(posterior, smoothing=SmoothingPosterior(spectrum, loadings, squares, n_cells))
-    to_effects = effect_map(gram, *design.centring)
-    effects = to_effects @ spectrum.basis @ scores
+    penalised = is_penalised(design, gram)
+    n_free = spectrum.n_unpenalized
+    to_effects = np.linalg.pinv(spectrum.basis)[n_free:] if penalised else effect_map(gram, *design.centring)
+    effects = scores[n_free:] if penalised else to_effects @ spectrum.basis @ scores
     n_others = len(design.penalty) - design.n_smooth + (not design.has_intercept)
     rank = (shares * (2 - shares)).sum(axis=0) - n_others
     saturated = np.flatnonzero(left < 1)
@@ -84,10 +86,11 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
         interpolated = np.flatnonzero(tested & enough & (effective < edf))
         tested &= enough & (effective >= edf)
         if groups is None:
-            factors = variance_factors(posterior, sums.kurtosis, to_effects, n_others, rows, weights)
+            factors = variance_factors(posterior, sums.kurtosis, to_effects, n_others, rows, weights, penalised)
     fast = Y.in_memory and is_worthwhile(Y.stored.nnz)  # numba is loaded already by the sums
     tests = SmoothTests(
-        effects.T, to_effects, posterior, rank, np.maximum(left, 1.0), tested, untestable, fast, factors
+        effects.T, to_effects, posterior.of_sampling if penalised else posterior, rank, np.maximum(left, 1.0), tested,
+        untestable, fast, factors, metric=precision[n_free:].T if penalised else None,
     )  # fmt: skip
     if covariance != "bayes" and groups is None:
         fitted = rows[followed].dense() @ coefficients

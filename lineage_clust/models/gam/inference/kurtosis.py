@@ -25,7 +25,7 @@ def higher_moments(
 
 def variance_factors(
     posterior: SharedPosterior, kurtosis: np.ndarray, to_effects: np.ndarray, n_others: int, rows: Bands,
-    weights: np.ndarray,
+    weights: np.ndarray, penalised: bool,
 ) -> np.ndarray:  # fmt: skip
     """Return the factor `(n_genes,)` by which kurtosis increases the variance of the statistic of each gene's smooth.
 
@@ -33,6 +33,7 @@ def variance_factors(
     quadratic form ``e'Ke / s2`` in deviations `e` from the mean with variance `s2`. For a given `s2`, its variance is ``2r +
     k sum_i K_ii^2`` (Seber & Lee 2003, Linear Regression Analysis, theorem 1.6), with rank `r` and excess kurtosis `k`:
     ``2r`` times the factor ``c``. A chi-square with ``r / c`` degrees of freedom, times `c`, has the same mean and variance.
+    If smooths are `penalised` as a whole, ``2 sum v^2`` with the eigenvalues `v` of `K` takes the place of ``2r``.
     `K` depends on a gene through the smoothing parameter only; sums over the cells are computed at powers of ten and
     interpolated.
     """
@@ -42,24 +43,31 @@ def variance_factors(
     place = np.log10(np.clip(posterior.lambda_ / unit, _LEAST, _MOST))
     below = np.floor(place)
     exponents = np.union1d(below, below + 1)
-    at = _excess_variances(posterior, unit * 10.0**exponents, to_effects, n_others, rows, weights)
+    at = _excess_variances(posterior, unit * 10.0**exponents, to_effects, n_others, rows, weights, penalised)
     before = np.searchsorted(exponents, below)
     share = place - below
     return 1 + kurtosis * ((1 - share) * at[before] + share * at[before + 1])
 
 
-def _excess_variances(posterior, lambda_, to_effects, n_others, rows: Bands, weights) -> np.ndarray:
+def _excess_variances(posterior, lambda_, to_effects, n_others, rows: Bands, weights, penalised: bool) -> np.ndarray:
     """Return `sum_i K_ii^2 / 2r` for some smoothing parameters."""
     spectrum, squared_gram = posterior.spectrum, posterior.squared_weight_gram
     precision = spectrum.gram + spectrum.penalty * lambda_
     shares, lost = spectrum.gram / precision, np.diag(squared_gram) @ (1 / precision)
     scale = np.maximum(weights.sum() - lost, 1e-2 * weights.sum()) / np.maximum(len(weights) - shares.sum(axis=0), 1.0)
     of_lambda = SharedPosterior(spectrum, lambda_, scale, np.ones(len(lambda_)), squared_gram)
-    values, vectors = np.linalg.eigh(of_lambda.covariances(to_effects, np.arange(len(lambda_))))
+    metric = np.ones((len(lambda_), len(to_effects)))
+    if penalised:
+        of_lambda, metric = of_lambda.of_sampling, np.sqrt(precision.T[:, -len(to_effects) :])
+    covariances = of_lambda.covariances(to_effects, np.arange(len(lambda_)))
+    values, vectors = np.linalg.eigh(covariances * (metric[:, :, None] * metric[:, None, :]))
     values, vectors = values[:, ::-1], vectors[:, :, ::-1]
     usable, rank = usable_rank(values, (shares * (2 - shares)).sum(axis=0) - n_others)
     included = np.clip(rank[:, None] - np.arange(values.shape[1]), 0.0, 1.0) * usable
-    roots = vectors * np.sqrt(included / np.where(usable, values, 1.0))[:, None, :]
+    if penalised:  # the statistic is a weighted sum of squares along all modes
+        included = np.where(usable, values / values[:, :1], 0.0)
+        rank = (included**2).sum(axis=1)
+    roots = metric[:, :, None] * vectors * np.sqrt(included / np.where(usable, values, 1.0))[:, None, :]
     to_roots = spectrum.basis / precision.T[:, None, :] @ (to_effects @ spectrum.basis).T @ roots
     parameter, mode = np.nonzero(included)
     to_roots, of_parameter = to_roots[parameter, :, mode].T, np.equal.outer(parameter, np.arange(len(lambda_)))

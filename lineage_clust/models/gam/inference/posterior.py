@@ -131,6 +131,14 @@ class SharedPosterior:
 
         return deviations
 
+    @property
+    def of_sampling(self) -> SharedPosterior:
+        """The distribution of the estimates around their expectation: without smoothing bias."""
+        variance, squared = self.variance, self.squared_weight_gram
+        if squared is None or variance is None:
+            variance, squared = self.scale, np.diag(self.spectrum.gram[:, 0])
+        return SharedPosterior(self.spectrum, self.lambda_, np.zeros_like(self.scale), variance, squared)
+
     def take(self, genes: np.ndarray) -> SharedPosterior:
         """Return the posterior of some genes."""
         variance = None if self.variance is None else self.variance[genes]

@@ -1,4 +1,4 @@
-"""Wood's (2013) tests of smooth terms."""
+"""Wood's (2013) tests of smooth terms, and of smooth terms that are penalised as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ....utils.compiling import compiled_module
 from ....utils.matrices import chunks
 from ....utils.threads import few_threads, in_threads
 from ..design import Design
+from ..smoothing.spectral import diagonalise
 from .posterior import GenePosterior, SharedPosterior
+from .weighted_tails import weighted_tail
 
 load_compiled = compiled_module("..smoothing.compiled_algebra", __package__)
 
@@ -33,6 +35,8 @@ class SmoothTests:
     failed : Positions of genes without a fit.
     fast : Whether to use compiled loops, see :func:`along_modes`.
     others : Positions of genes, and further tests of them: each gets the test with the larger p-value.
+    metric : `(n_genes, n)` if smooths are penalised as a whole, see :func:`is_penalised`. The tests are then those of
+        :func:`penalised_test`, with squares of effects multiplied by it, and the posterior has sampling covariances.
     """
 
     effects: np.ndarray
@@ -45,13 +49,16 @@ class SmoothTests:
     fast: bool = False
     factors: np.ndarray | None = None
     others: tuple[np.ndarray, SmoothTests] | None = None
+    metric: np.ndarray | None = None
 
     def take(self, genes: np.ndarray) -> SmoothTests:
         """Return the tests of some genes that have a fit and share one map to effects."""
-        df, factors = (None if of is None else of[genes] for of in (self.residual_df, self.factors))
+        df, factors, metric = (
+            None if of is None else of[genes] for of in (self.residual_df, self.factors, self.metric)
+        )
         return SmoothTests(
             self.effects[genes], self.to_effects, self.posterior.take(genes), self.rank[genes], df, self.varies[genes],
-            fast=self.fast, factors=factors,
+            fast=self.fast, factors=factors, metric=metric,
         )  # fmt: skip
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
@@ -61,9 +68,16 @@ class SmoothTests:
 
         def test(genes: np.ndarray) -> None:
             rows = self.to_effects if self.to_effects.ndim == 2 else self.to_effects[genes]
-            modes = along_modes(self.posterior.covariances(rows, genes), self.effects[genes], self.fast)
+            covariances, effects = self.posterior.covariances(rows, genes), self.effects[genes]
+            if self.metric is not None:
+                root = np.sqrt(self.metric[genes])
+                covariances, effects = covariances * (root[:, :, None] * root[:, None, :]), effects * root
+            modes = along_modes(covariances, effects, self.fast)
             df, factors = (None if of is None else of[genes] for of in (self.residual_df, self.factors))
-            statistic[genes], pvalue[genes] = smooth_test(*modes, self.rank[genes], df, factors)
+            if self.metric is not None:
+                statistic[genes], pvalue[genes] = penalised_test(*modes, df, factors)
+            else:
+                statistic[genes], pvalue[genes] = smooth_test(*modes, self.rank[genes], df, factors)
 
         parts = [varying[some] for some in chunks(len(varying), _CHUNK)]
         with few_threads(0):  # threads of linear algebra would compete with these
@@ -77,9 +91,20 @@ class SmoothTests:
         return statistic, pvalue
 
 
+def is_penalised(design: Design, gram: np.ndarray) -> bool:
+    """Return whether the penalty of the smooth is zero for constants only; `gram` is that of the design.
+
+    Such are cyclic splines, penalties of first differences, and Gaussian processes.
+    """
+    own = slice(design.n_smooth)
+    n_free = diagonalise(gram[own, own], design.penalty[own, own]).n_unpenalized
+    return n_free <= (design.constant is not None and not design.has_intercept)
+
+
 def run_smooth_tests(
-    design: Design, to_effects, coefficients, covariances, rank, residual_df, varies, fast: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+    design: Design, to_effects, coefficients, covariances, rank, residual_df, varies, fast: bool = False,
+    penalised: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Test the smooths of genes that have a covariance matrix each; return statistics and p-values.
 
     `rank` are effective degrees of freedom of all columns; without `residual_df`, the scale is known.
@@ -88,7 +113,36 @@ def run_smooth_tests(
     rank = rank - (len(design.penalty) - design.n_smooth + (not design.has_intercept))
     residual_df = None if residual_df is None else np.maximum(residual_df, 1.0)
     posterior = GenePosterior(np.nan_to_num(covariances))
-    return SmoothTests(effects, to_effects, posterior, rank, residual_df, varies, fast=fast).run()
+    return SmoothTests(
+        effects, to_effects, posterior, rank, residual_df, varies, fast=fast,
+        metric=np.ones_like(effects) if penalised else None,
+    ).run()  # fmt: skip
+
+
+def penalised_test(
+    values: np.ndarray, scores: np.ndarray, residual_df: np.ndarray | None, factors: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Test the hypothesis that a smooth is zero that is penalised as a whole; return statistics and p-values `(n_genes,)`.
+
+    All effects `u` are shrunken to zero, much more than their Bayesian covariance, by which :func:`smooth_test` divides: of
+    flat genes, only 1 % would have p < .05. The statistic is therefore ``b'(A + lambda S)b`` with the coefficients `b` of the
+    smooth, from which constants and covariates are projected out, and effects `u` are such that it is `u'u`. Under the null
+    hypothesis, it is a sum of squared normals weighted by the eigenvalues `v` of the sampling covariance of `u` (Wood
+    2013, A simple test for random effects in regression models, Biometrika 100, 1005-1010), as in mgcv. It is returned
+    as ``u'u sum(v) / sum(v^2)``, which has the first two moments of a chi-square with ``sum(v)^2 / sum(v^2)`` degrees of
+    freedom. For the arguments see :func:`smooth_test`.
+    """
+    values = np.maximum(values, 0.0)
+    largest = values[:, :1]
+    weights = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    square = np.divide((scores**2).sum(axis=1), largest[:, 0], out=np.zeros(len(values)), where=largest[:, 0] > 0)
+    weights[largest[:, 0] <= 0, 0] = 1.0
+    total, squares = weights.sum(axis=1), (weights**2).sum(axis=1)
+    statistic = square * total / squares
+    pvalue = weighted_tail(square, weights.T, np.inf if residual_df is None else residual_df)
+    if factors is not None:
+        pvalue = with_variance(pvalue, statistic, total**2 / squares, factors, residual_df)
+    return statistic, np.minimum(pvalue, 1.0)
 
 
 def smooth_test(

@@ -11,13 +11,14 @@ _NEAR_MEAN = 1e-3
 _NOT_SKEWED = 1e-12  # squared skewness, smaller values of which make no difference
 
 
-def weighted_tail(statistic: np.ndarray, weights: np.ndarray, df: float = np.inf) -> np.ndarray:
+def weighted_tail(statistic: np.ndarray, weights: np.ndarray, df: float | np.ndarray = np.inf) -> np.ndarray:
     """Return `P(sum_j weights_j z_j^2 > statistic * x / df)` for independent standard normals `z_j` and a chi-square `x`.
 
-    The weights are `(n,)` or `(n, n_genes)`, and `df` the degrees of freedom of the estimated variance by which the sum is
-    divided, infinite if the variance is known. Kuonen's (1999, Biometrika 86, 929-935) saddlepoint approximation has
-    relative errors of about one per cent in any part of the tail, and of up to 9 % with ten degrees of freedom; it is exact
-    for one weight. The saddlepoint equation is solved by Newton's method for a concave function, starting below the root.
+    The weights are `(n,)` or `(n, n_genes)`, and `df`, one or `(n_genes,)`, the degrees of freedom of the estimated
+    variance by which the sum is divided, infinite if the variance is known. Kuonen's (1999, Biometrika 86, 929-935)
+    saddlepoint approximation has relative errors of one to three per cent in any part of the tail, and of up to 9 % with ten
+    degrees of freedom; it is exact for one weight. The saddlepoint equation is solved by Newton's method for a concave
+    function, starting below the root.
     """
     weights = np.asarray(weights, dtype=float)
     most = weights.max(axis=0, initial=0.0)
@@ -27,11 +28,11 @@ def weighted_tail(statistic: np.ndarray, weights: np.ndarray, df: float = np.inf
     kept = weights.reshape(len(weights), -1).max(axis=1) > _NEGLIGIBLE
     size = np.clip(np.asarray(statistic, dtype=float) / most, 1e-100, 1e100)
     if kept.sum() == 1:
-        return special.chdtrc(1, size) if np.isinf(df) else special.fdtrc(1, df, size)
+        return special.chdtrc(1, size) if np.isinf(df).all() else special.fdtrc(1, df, size)
     return _at_root(size, weights[kept], df)
 
 
-def _at_root(size: np.ndarray, weights: np.ndarray, df: float) -> np.ndarray:
+def _at_root(size: np.ndarray, weights: np.ndarray, df: float | np.ndarray) -> np.ndarray:
     weights, ratio = weights.reshape(len(weights), -1), size / df
     # as a function of `1 - 2 s`, with saddlepoint `s`, the reciprocal of the slope is concave, and its root is at least this
     place = (1 + ratio) / (size + ratio)

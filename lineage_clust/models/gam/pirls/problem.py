@@ -12,6 +12,7 @@ from ....utils.cached import cached_property
 from ...families import Family
 from ...links import Link
 from ..design import Design
+from ..inference.significance import is_penalised
 from ..influence import closely_followed
 from ..smoothing.spectral import Spectrum, diagonalise, unpenalised_exactly
 from .grid import POWERS, Grid, make_grid
@@ -92,7 +93,17 @@ class Cells:
     def spectrum(self) -> Spectrum:
         """Spectrum of the cells' gram matrix."""
         penalty = self.design.penalty
-        return unpenalised_exactly(diagonalise(self.design.bands.gram(self.weights), penalty), penalty)
+        return unpenalised_exactly(diagonalise(self.gram, penalty), penalty)
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """Weighted gram matrix of the design, `(n_columns, n_columns)`."""
+        return self.design.bands.gram(self.weights)
+
+    @cached_property
+    def penalises_smooth(self) -> bool:
+        """Whether smooths are penalised as a whole, see :func:`.is_penalised`."""
+        return is_penalised(self.design, self.gram)
 
     @cached_property
     def followed(self) -> np.ndarray:

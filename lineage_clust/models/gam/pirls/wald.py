@@ -79,12 +79,15 @@ class WorkingFits:
         return self.scale[:, None, None] * ((self.inverse * self.pulls[:, None, :]) @ self.inverse)
 
     @cached_property
+    def sampling(self) -> np.ndarray:
+        """Covariances of the estimates around their expectation, without smoothing bias."""
+        middle = self.grams if self.squared is None else self.middle
+        return self.variance[:, None, None] * (self.inverse @ middle @ self.inverse)
+
+    @cached_property
     def covariances(self) -> np.ndarray:
         """Covariances of the coefficients, `(n_genes, n_modes, n_modes)`."""
-        if self.squared is None:
-            return self.scale[:, None, None] * self.inverse
-        sampling = self.inverse @ self.middle @ self.inverse
-        return self.variance[:, None, None] * sampling + self.bias
+        return self.scale[:, None, None] * self.inverse if self.squared is None else self.sampling + self.bias
 
     @property
     def residual_df(self) -> np.ndarray:
@@ -94,10 +97,16 @@ class WorkingFits:
 
     def test(self, varies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Test the smooths; return statistics and p-values `(n_genes,)`, 0 and 1 for genes that do not vary."""
-        design = self.problem.cells.design
+        design, penalised = self.problem.cells.design, self.problem.cells.penalises_smooth
+        if penalised:
+            of_smooth = self.problem.penalty > 0
+            precision = np.linalg.inv(self.inverse[:, of_smooth][:, :, of_smooth])
+            to_effects = np.swapaxes(np.linalg.cholesky(precision), 1, 2) @ np.eye(len(of_smooth))[of_smooth]
+        else:
+            to_effects = effect_map(self.plain, *design.centring) @ self.problem.basis
         return run_smooth_tests(
-            design, effect_map(self.plain, *design.centring) @ self.problem.basis, self.coefficients.T, self.covariances,
-            self.freedom[1], None if self.pearson is None else self.residual_df, varies, self.problem.compiled,
+            design, to_effects, self.coefficients.T, self.sampling if penalised else self.covariances, self.freedom[1],
+            None if self.pearson is None else self.residual_df, varies, self.problem.compiled, penalised,
         )  # fmt: skip
 
     def without(self, genes, rows: np.ndarray, score, information, squared_score) -> WorkingFits:
