@@ -100,7 +100,8 @@ def thin_counts(
     page "The same genes twice" of the documentation.
 
     Dask arrays remain lazy: parts are computed when needed. A file is read in blocks of cells, and the parts are in
-    memory, unless `paths` are given. Counts stored by genes (CSC) are loaded first in both cases.
+    memory, unless `paths` are given. Counts stored by genes (CSC), and a view of a file, are loaded first in
+    both cases.
 
     Examples
     --------

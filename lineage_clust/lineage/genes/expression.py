@@ -223,15 +223,30 @@ def layer_names(adata: AnnData) -> list[str]:
     return [name for name in adata.layers if name is not None]
 
 
-def expression_matrix(adata: AnnData, layer: str | None, use_raw: bool, memory_budget: object = None):
-    """Return a matrix in memory, or a BlockedExpression of one that is large, in dask, or too large in its file."""
+def whole_of(adata: AnnData) -> AnnData:
+    """Return the AnnData of which this one is a view, or itself. Accessing X or raw.X of a view of a file loads it."""
+    whole = getattr(adata, "_adata_ref", None)
+    return whole if adata.is_view and whole is not None else adata
+
+
+def expression_matrix(
+    adata: AnnData, layer: str | None, use_raw: bool, memory_budget: object = None, load: bool = True
+):
+    """Return a matrix in memory, or a BlockedExpression of one that is large, in dask, or too large in its file.
+
+    load : Whether to load what is in a file and fits into the budget.
+    """
     budget = parse_budget(memory_budget)
-    if adata.is_view and not use_raw and getattr(adata, "_adata_ref", None) is not None:
-        whole = stored_matrix(adata._adata_ref, layer, use_raw)
-        if is_stored(whole) and not in_dask(whole) and nbytes(whole) > budget:  # accessing X of a view loads it
-            return BlockedExpression(whole, budget)[adata._oidx][:, adata._vidx]
-    matrix = stored_matrix(adata, layer, use_raw)
-    if is_stored(matrix) and (in_dask(matrix) or nbytes(matrix) > budget):
+    whole = whole_of(adata)
+    matrix = stored_matrix(whole, layer, use_raw)
+    if is_stored(matrix) and not in_dask(matrix) and (not load or nbytes(matrix) > budget):
+        blocked = BlockedExpression(matrix, budget)
+        if whole is adata:
+            return blocked
+        return blocked[adata._oidx] if use_raw else blocked[adata._oidx][:, adata._vidx]
+    if whole is not adata:
+        matrix = stored_matrix(adata, layer, use_raw)
+    if in_dask(matrix):
         return BlockedExpression(matrix, budget)
     if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)):
         matrix = matrix.to_memory() if hasattr(matrix, "to_memory") else np.asarray(matrix)
@@ -250,9 +265,10 @@ def stored_matrix(adata: AnnData, layer: str | None, use_raw: bool):
             raise ValueError(f"use_raw=True and layer={layer!r} are mutually exclusive. Pass one of them.")
         return _of_numbers(adata.raw.X, "adata.raw.X")
     if layer is None or layer == "X":
-        if adata.X is None:
+        matrix = adata.X
+        if matrix is None:
             raise ValueError(f"adata.X is None. Pass layer= one of {quoted(layer_names(adata)) or 'none'}.")
-        return _of_numbers(adata.X, "adata.X")
+        return _of_numbers(matrix, "adata.X")
     if layer not in adata.layers:
         raise UnknownNameError(
             f"Layer {layer!r} is not in adata.layers, which has {quoted(layer_names(adata)) or 'no entry'}."

@@ -8,9 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from ...expression.storage.blocks import BlockedExpression
-from ...expression.storage.sources import is_stored
 from ...expression.value_kinds import evenly_spaced
-from .expression import stored_matrix
+from .expression import expression_matrix, whole_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,9 +27,9 @@ def original_of_imputed(adata: AnnData, layer: str | None, use_raw: bool) -> str
     """
     of_x = layer in (None, "X")
     source = _SOURCE_OF_X if of_x else "X"
-    if use_raw or (_SOURCE_OF_X not in adata.layers if of_x else adata.X is None):
+    if use_raw or (_SOURCE_OF_X not in adata.layers if of_x else whole_of(adata).X is None):
         return None
-    values, before = _parts(stored_matrix(adata, layer, False), stored_matrix(adata, source, False))
+    values, before = _parts(*(expression_matrix(adata, name, False, load=False) for name in (layer, source)))
     values = values[before == 0]
     positive = values[(values > 0) & np.isfinite(values)]
     most = len(values) / 2
@@ -42,8 +41,8 @@ def _parts(*matrices: Any) -> list[np.ndarray]:
     n_cells, n_genes = matrices[0].shape
     cells, blocks = np.arange(n_cells), [(np.arange(n_cells), matrix) for matrix in matrices]
     for number, matrix in enumerate(matrices):
-        if is_stored(matrix):
-            where, block = BlockedExpression(matrix).head(_N_IN_PART)
+        if isinstance(matrix, BlockedExpression):
+            where, block = (slice(None), matrix.stored) if matrix.in_memory else matrix.head(_N_IN_PART)
             blocks[number] = np.arange(n_cells)[where], block
             cells = np.intersect1d(cells, blocks[number][0])
     if any(block.shape[1] != n_genes for _, block in blocks):

@@ -9,11 +9,9 @@ import numpy as np
 from scipy.stats import binom
 
 from ...errors import warn
-from ...expression.storage.blocks import BlockedExpression
-from ...expression.storage.sources import is_stored
 from ...expression.value_kinds import COUNTS, LOG_COUNTS, OTHER, ROOT_COUNTS, Sample, are_integers, is_log_normalised
 from ..cells.covariates import SIZE_FACTORS
-from .expression import layer_names, stored_matrix
+from .expression import expression_matrix, layer_names, whole_of
 from .imputed_values import original_of_imputed
 
 if TYPE_CHECKING:
@@ -118,7 +116,7 @@ def matrix_name(layer: str | None, use_raw: bool) -> str:
 def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -> str:
     """Return a hint that names another matrix, with counts or with logs of normalised counts; "" if there is none."""
     current = (None if layer == "X" else layer, use_raw)
-    places: list[tuple[str | None, bool]] = [] if adata.X is None else [(None, False)]
+    places: list[tuple[str | None, bool]] = [] if whole_of(adata).X is None else [(None, False)]
     places += [(name, False) for name in layer_names(adata)] + ([] if adata.raw is None else [(None, True)])
     found = [(_suits(adata, place, counts), place) for place in places if place != current]
     known = [(suits, place) for suits, place in found if suits is not None]
@@ -131,8 +129,8 @@ def suggestion(adata: AnnData, layer: str | None, use_raw: bool, counts: bool) -
 
 def _suits(adata: AnnData, place: tuple[str | None, bool], counts: bool) -> tuple[int, str] | None:
     """Return how suitable a matrix is (0 is best) and what it contains, or `None` if it is unsuitable."""
-    matrix = stored_matrix(adata, *place)
-    sample = Sample(BlockedExpression(matrix) if is_stored(matrix) else matrix)
+    matrix = expression_matrix(adata, *place, load=False)
+    sample = Sample(matrix)
     values = sample.values
     if len(values) == 0 or counts != (sample.kind == COUNTS):
         return None
