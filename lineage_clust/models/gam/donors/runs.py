@@ -241,7 +241,8 @@ class WorkingRuns:
         grid = learn(sums)
         if samples is None:
             coarse = grid.at(grid.variances.every_second())
-            return grid, coarse, probabilities(coarse.likelihoods(sums))[0]
+            fine = grid.at(grid.variances.for_tests())
+            return fine, coarse, probabilities(coarse.likelihoods(sums))[0]
         often = grid.variances.take(probabilities(grid.likelihoods(sums))[0] > _SELDOM)
         grid = VarianceGrid(grid.shape, often.with_shares(_SHARES), samples)
         prior = probabilities(grid.likelihoods(sums))[0]

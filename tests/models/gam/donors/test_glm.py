@@ -22,8 +22,9 @@ from lineage_clust.models.gam.donors import working as donors_working
 from lineage_clust.models.gam.donors.averages import moved_by_lambda
 from lineage_clust.models.gam.donors.glm import runs_of_donors
 from lineage_clust.models.gam.donors.nodes import DonorTable
+from lineage_clust.models.gam.donors.prior import learn as donors_learn
 from lineage_clust.models.gam.donors.prior import usual_shape
-from lineage_clust.models.gam.donors.variances import grid
+from lineage_clust.models.gam.donors.variances import Variances, grid
 from lineage_clust.models.gam.donors.working import iterate, linearised
 from lineage_clust.models.gam.pirls.fit import fit_glm
 from lineage_clust.models.gam.pirls.grid import wanted_for
@@ -352,15 +353,29 @@ def test_calibration_with_the_fewest_donors():
     from benchmarks.donors_data import Effect, simulate_counts
 
     found = []
-    for seed in range(2):
+    for seed in range(4):  # two would decide by chance
         rng = np.random.default_rng([31, 4, seed])
-        time, donor, Y, depth, _ = simulate_counts(rng, 4, 1000, 1600, seed == 1, Effect(0.25, 0.25))
+        time, donor, Y, depth, _ = simulate_counts(rng, 4, 1000, 1600, seed % 2 == 1, Effect(0.25, 0.25))
         smoother = BSplineSmoother(domain=(0.0, 1.0))
         design = smoother.fit_transform(time[:, None])
         found.append(fit_of((donor, design, smoother.penalty_, depth, Y[:, :500])).pvalue_)
     found = np.concatenate(found)
     assert 0.03 < np.mean(found < 0.05) < 0.07
     assert 0.002 < np.mean(found < 0.01) < 0.02
+
+
+def test_a_finer_grid_of_variances_changes_p_values_little(monkeypatch):
+    data = counts(n_donors=16, n_cells=1600, n_genes=60)
+    found = fit_of(data).pvalue_
+
+    def finer(sums):
+        prior = donors_learn(sums)
+        return prior.at(grid(*(np.geomspace(axis[0], axis[-1], 33) for axis in prior.variances.axes)))
+
+    monkeypatch.setattr(donors_runs, "learn", finer)
+    monkeypatch.setattr(Variances, "for_tests", lambda variances: variances)
+    away = np.abs(np.log10(found / fit_of(data).pvalue_))
+    assert np.quantile(away, 0.9) < 0.07
 
 
 @pytest.mark.parametrize("family", ["poisson", "gamma", "inverse_gaussian"])
