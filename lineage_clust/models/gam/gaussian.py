@@ -194,7 +194,9 @@ def centred_sums(
         plain = plain - weights @ offset
         products = products[:-1] - bands.weighted_sums(weights * offset)[:, None]
     products, by_group = (products, None) if wide is None else wide.of_donors(products)
-    failed = _failed(products, squares, squares + total * level**2)
+    with np.errstate(over="ignore"):
+        whole = squares + total * level**2
+    failed = _failed(products, squares, whole)
     dropped: Any = list(failed)
     level[dropped] = squares[dropped] = plain[dropped] = 0.0
     means = plain / total
