@@ -8,7 +8,7 @@ from scipy import linalg, optimize
 from sklearn.linear_model import LinearRegression
 
 from lineage_clust.models import GAM
-from lineage_clust.smoothers import BSplineSmoother
+from lineage_clust.smoothers import BSplineSmoother, CyclicSplineSmoother
 
 from .gaussian_problem import GRID, Problem, settings
 
@@ -142,3 +142,29 @@ def test_standard_errors_and_test_of_a_straight_line_are_those_of_textbooks():
         se = gam.predict(GRID, return_std=True)[1][:, gene]
         np.testing.assert_allclose(se, np.sqrt(np.einsum("ij,jk,ik->i", rows, covariance, rows)), rtol=1e-8)
         assert gam.statistic_[gene] == pytest.approx(beta[1] ** 2 / covariance[1, 1], rel=1e-6)
+
+
+@pytest.mark.parametrize("covariance", ["robust", "bayes"])
+def test_a_smooth_that_the_penalty_shrinks_to_a_constant_is_tested_as_a_random_effect(covariance):
+    """`b'(X'WX + lambda S) b` without the intercept, with the weights of its squared normals, as in Wood (2013)."""
+    problem = Problem(seed=3)
+    smoother = CyclicSplineSmoother(8, domain=(0, 1)).fit(problem.t)
+    B, S, w = smoother.transform(problem.t), smoother.penalty_, problem.w
+    Y = problem.w[:, None] + np.random.default_rng(0).normal(size=problem.Y.shape)
+    gam = GAM(smoothing=0.01, covariance=covariance).fit(B, Y, sample_weight=w, penalty=S)
+    centred = linalg.null_space((w @ B)[None])  # curves with weighted mean zero
+    X = B @ centred
+    precision = X.T @ (w[:, None] * X) + 0.01 * centred.T @ S @ centred
+    spread = linalg.solve(precision, X.T * w)
+    variances = spread / (w if covariance == "bayes" else 1) @ spread.T
+    statistic = np.einsum("ig,ij,jg->g", spread @ Y, precision, spread @ Y) / gam.scale_
+    weights = linalg.eigvals(precision @ variances).real
+    n_used = len(w) if covariance == "bayes" else w.sum() ** 2 / np.sum(w**2)
+    freedom = n_used - gam.edf_
+    rng = np.random.default_rng(1)
+    for gene in range(len(gam.edf_)):
+        sums = rng.standard_normal((200_000, len(weights))) ** 2 @ weights
+        sums /= rng.chisquare(freedom[gene], len(sums)) / freedom[gene]
+        expected = np.mean(sums > statistic[gene])
+        slack = {"robust": 0.12, "bayes": 0.03}[covariance]  # robust tests allow for the kurtosis of expression
+        assert gam.pvalue_[gene] == pytest.approx(expected, rel=slack, abs=2e-3)
