@@ -96,6 +96,8 @@ def is_penalised(design: Design, gram: np.ndarray) -> bool:
 
     Such are cyclic splines, penalties of first differences, and Gaussian processes.
     """
+    if not design.penalty.any():
+        return False
     own = slice(design.n_smooth)
     n_free = diagonalise(gram[own, own], design.penalty[own, own]).n_unpenalized
     return n_free <= (design.constant is not None and not design.has_intercept)

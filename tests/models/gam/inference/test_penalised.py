@@ -101,7 +101,8 @@ def test_which_smooths_are_penalised_as_a_whole(smoother, expected, covariate):
     assert is_penalised(design, design.bands.gram(weights)) == expected
 
 
-def test_without_a_penalty_no_smooth_is():
+@pytest.mark.parametrize("penalty", [None, np.zeros((0, 0)), np.zeros((3, 3))])
+def test_without_a_penalty_no_smooth_is(penalty):
     X = np.random.default_rng(0).normal(size=(50, 3))
-    design = make_design(X, None, np.ones(50), "auto")
+    design = make_design(X, penalty, np.ones(50), "auto")
     assert not is_penalised(design, design.bands.gram(np.ones(50)))
