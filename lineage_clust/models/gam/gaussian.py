@@ -19,7 +19,7 @@ from .donors.gaussian import fit_donors, relative_level
 from .estimates import GeneEstimates
 from .inference.kurtosis import higher_moments, variance_factors
 from .inference.posterior import SharedPosterior
-from .inference.significance import SmoothTests, is_penalised
+from .inference.significance import SmoothTests
 from .influence import closely_followed, effective_cells, remarks_on_single_cells, without_outliers
 from .pirls.problem import Cells
 from .smoothing.criteria import CRITERIA, least_deviance, minimise, with_floor
@@ -39,8 +39,7 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     design, weights, offset = cells.design, cells.weights, cells.offset
     smoothing, covariance = cells.choices.smoothing, cells.choices.covariance
     rows, n_cells, total = design.bands, len(weights), weights.sum()
-    gram = rows.gram(weights)
-    spectrum = diagonalise(gram, design.penalty)
+    spectrum = diagonalise(cells.gram, design.penalty)
     smoothing = spectrum.bounded(smoothing)
     followed, leverage = closely_followed(design, weights, spectrum)
     sums = yield from centred_sums(design, Y, weights, offset, groups, followed, covariance == "cluster")
@@ -68,9 +67,8 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
     posterior, scale, left = _posterior(spectrum, rows, weights, lambda_, deviance, edf, precision, covariance)
     if smoothing == "reml" and spectrum.n_penalized:
         posterior = replace(posterior, smoothing=SmoothingPosterior(spectrum, loadings, squares, n_cells))
-    penalised = is_penalised(design, gram)
-    n_free = spectrum.n_unpenalized
-    to_effects = np.linalg.pinv(spectrum.basis)[n_free:] if penalised else effect_map(gram, *design.centring)
+    penalised, n_free = cells.penalises_smooth, spectrum.n_unpenalized
+    to_effects = np.linalg.pinv(spectrum.basis)[n_free:] if penalised else effect_map(cells.gram, *design.centring)
     effects = scores[n_free:] if penalised else to_effects @ spectrum.basis @ scores
     n_others = len(design.penalty) - design.n_smooth + (not design.has_intercept)
     rank = (shares * (2 - shares)).sum(axis=0) - n_others
@@ -118,7 +116,7 @@ def fit_gaussian(cells: Cells, Y: BlockedExpression, groups: np.ndarray | None =
         )  # fmt: skip
     if donors is None:
         return result
-    return _with_donors(result, donors, design, sums, gram, tested, untestable)
+    return _with_donors(result, donors, design, sums, cells.gram, tested, untestable)
 
 
 def _with_donors(result, donors, design, sums: CentredSums, gram, tested, untestable) -> GeneEstimates:

@@ -54,10 +54,8 @@ def fit_glm(cells: Cells, Y, of_groups: Callable | None = None) -> Fit:
         exact = ExactFits(cells, Y, found[0])
         runs, parts = [(exact, every)], exact(every, None)[0]
     else:
-        table, wanted = (
-            None if of_groups is None else of_groups(grid),
-            wanted_for(cells.likelihood.family, Y.shape, len(cells.followed)),
-        )
+        table = None if of_groups is None else of_groups(grid)
+        wanted = wanted_for(cells.likelihood.family, Y.shape, len(cells.followed))
         if table is None:
             table = yield count_table(Y, grid.shares, wanted)
         first = GridFits(cells, table, every, grid)
