@@ -1,10 +1,14 @@
 """Configuration of the documentation: `sphinx-build -W -b html docs docs/_build`."""
 
+import os
+
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 from sphinx.util.nodes import make_refnode
 
 import lineage_clust
+
+os.environ.pop("MPLBACKEND", None)  # of the shell: pages would have no pictures, which notebooks draw with their own
 
 project = "lineage_clust"
 author = "the lineage_clust developers"
