@@ -173,7 +173,8 @@ class Reader:
             finite_in["covariate"] = known_cells(terms, np.all(list(finite_in.values()), axis=0) & (weights > 0))
         finite = np.all(list(finite_in.values()), axis=0)
         in_all_draws = finite if times.draws is None or not to_fit else np.isfinite(times.draws).all(axis=1)
-        _report_left_out(finite_in, finite, name, weights_key, int(np.sum(finite & (weights > 0) & ~in_all_draws)))
+        n_partly = int(np.sum(finite & (weights > 0) & ~in_all_draws))
+        _report_left_out(finite_in, weights != 0, name, weights_key, n_partly)
         if among is not None:
             finite &= among
             if not finite.any():
@@ -236,14 +237,20 @@ class Reader:
 
 
 def _report_left_out(
-    finite_in: dict[str, np.ndarray], finite: np.ndarray, name: str | None, weights_key: object, n_partly: int
+    finite_in: dict[str, np.ndarray], members: np.ndarray, name: str | None, weights_key: object, n_partly: int
 ) -> None:
-    """Warn of cells without finite values, and of cells without a time in some draws of pseudotime."""
-    left_out = int(np.sum(~finite))
-    missing = " or ".join(what for what, values in finite_in.items() if not values.all())
-    if left_out == len(finite):
+    """Warn of members without finite values, and of cells without a time in some draws of pseudotime.
+
+    members : Mask of the cells whose weight is not 0: others take no part in any case, and slingshot gives them no time.
+    """
+    finite = np.all(list(finite_in.values()), axis=0)
+    of_members = members if members.any() else np.ones_like(members)
+    left_out = int(np.sum(~finite & of_members))
+    missing = " or ".join(what for what, values in finite_in.items() if not values[of_members].all())
+    if left_out == of_members.sum():
+        which = "" if of_members.all() else " of positive weight"
         raise ValueError(
-            f"{missing.capitalize()} is NaN or infinite in every cell: no cells remain to fit lineage {name!r}. Check "
+            f"{missing.capitalize()} is NaN or infinite in every cell{which}: no cells remain to fit lineage {name!r}. Check "
             f"time_key and lineage_key (weights were read from {weights_key!r})."
         )
     problems = []

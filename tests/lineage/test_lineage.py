@@ -82,6 +82,19 @@ def test_nothing_finite_is_an_error(make_adata):
         read_lineage(adata, "A")
 
 
+def test_cells_without_weight_and_time_are_not_reported(make_adata, recwarn):
+    adata = make_adata(n_cells=60)
+    times, fates = adata.obs["palantir_pseudotime"].to_numpy().copy(), adata.obsm["palantir_fate_probabilities"]
+    fates.iloc[:20, 0] = 0.0
+    times[:20] = np.nan  # as slingshot leaves the cells of other lineages
+    adata.obs["palantir_pseudotime"] = times
+    read_lineage(adata, "A", time_range=(0, 1))
+    assert not [str(one.message) for one in recwarn if "excluded" in str(one.message)]
+    adata.obs["palantir_pseudotime"] = np.where(np.isnan(times), 0.5, np.nan)
+    with pytest.raises(ValueError, match="Pseudotime is NaN or infinite in every cell of positive weight"):
+        read_lineage(adata, "A", time_range=(0, 1))
+
+
 def test_no_cell_in_the_range_is_an_error(make_adata):
     with pytest.raises(ValueError, match=r"No cell lies in the time range \[3, 4\]: pseudotime spans \[0, 1\]"):
         read_lineage(make_adata(), "A", time_range=(3, 4))
