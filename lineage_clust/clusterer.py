@@ -51,9 +51,9 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         list, the trends along several lineages are clustered jointly.
     time_key : str or list of str, default=None
         Key of pseudotime in obs or obsm; `None` = the keys of common tools. A list contains draws of an uncertain
-        pseudotime (bootstrap samples, seeds, methods): columns of obs, or matrices in obsm whose columns are draws,
-        also a single one, `["time_draws"]`. Each is rescaled to 0..1 over the cells of the lineage and fitted. Trends
-        are the mean of the fits; standard errors, intervals and posterior samples include the variance between them
+        pseudotime (bootstrap samples, seeds, methods): columns of obs, or one or more matrices in obsm whose columns are
+        draws, such as `["time_draws"]`. Each draw is rescaled to 0..1 over the cells of the lineage and fitted. Trends
+        are the mean of the fits. Standard errors, intervals and posterior samples include the variance between the fits
         (Rubin's rules), and p-values are combined. Requires :class:`~lineage_clust.GAM`.
     lineage_key : str or list of str, default=None
         Key of lineage weights: a matrix in obsm, a column of obs with weights, booleans or names of branches, or a list
@@ -67,38 +67,38 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
     time_range : None, float or (float, float), default=None
         Range of pseudotime: its end, or start and end (each may be `None`). It is never clipped to the cells.
     endpoint : {"plateau", "argmax"}, default="plateau"
-        Rule for an automatic range. "plateau": from the first cell, or the first with a positive weight if that is later
-        by more than a tenth of pseudotime, to the last cell that belongs to the lineage, i.e. has at least half of its
-        highest weight. "argmax" (CellRank's rule): from the first cell to the first time at which the smoothed weight
-        is largest.
+        Rule for an automatic range. "plateau": it ends at the last cell that belongs to the lineage, i.e. has at least
+        half of the lineage's highest weight. It starts at the first cell, or at the first with a positive weight if that
+        is later by more than a tenth of pseudotime. "argmax" (CellRank's rule): from the first cell to the first time at
+        which the smoothed weight is largest.
     endpoint_threshold : float, default=None
         Only cells with at least this weight determine the end; `None` = half of the lineage's highest weight, or the
         median weight for "argmax".
     weight_threshold : float or (float, float), default=(0.01, 0)
-        `(a, b)`: weights below `a` are set to `b`. With `b > 0`, cells outside the lineage are used, and can outweigh
+        `(a, b)`: weights below `a` are set to `b`. With `b > 0`, cells outside the lineage take part, and can outweigh
         the cells of a rare lineage.
     filter_cells : float, default=None
-        Cells in which a gene's expression is at most this value are excluded for that gene.
+        For each gene, cells with at most this expression are excluded.
     gene_symbols : str, default=None
         Column of `adata.var` (or `adata.raw.var`) with the gene names used in all results, if `var_names` are
         identifiers such as those of Ensembl; `None` = `var_names`. Duplicated symbols are made unique as in anndata
         ("A", "A-1"); a gene without a symbol keeps its identifier. `genes` accepts both. In other cells, fitted genes
         are found by their identifiers.
     covariates : sequence of str, default=None
-        obs keys of unpenalised terms; trends are predicted at their weighted mean.
+        obs keys of unpenalised terms. Trends are predicted at their weighted mean.
     offset : str, array of shape (n_cells,) or None, default="auto"
         Known term of the linear predictor: an obs key, "size_factors" or an array; `None` = no offset. "size_factors"
         is the log of each cell's total over all genes of `adata` (of the layer), minus its weighted mean. "auto" uses
-        size factors for models of counts (the families "poisson" and "negative_binomial" with a log link) of a `layer`,
+        size factors if counts of a `layer` are modelled (families "poisson" and "negative_binomial" with a log link),
         else no offset. Trends are predicted at offset 0: with size factors, they are counts in a cell of average depth.
     n_points : int, default=200
         Number of grid points per lineage.
     scale : {"zscore", "minmax"}, None or transformer, default="zscore"
         Scaling of trends before clustering.
     alpha : float, default=0.01
-        A gene is clustered only if its trend changes significantly (q-value below `alpha`); `None` clusters all genes
-        whose fit converged and explains more than a constant. If the number of clusters is estimated, clusters whose
-        genes may all be false discoveries are left out; `note` in `gene_table_` names them.
+        A gene is clustered only if its trend changes significantly (q-value below `alpha`). `None` clusters all genes
+        whose fit converged and explains more than a constant. If the number of clusters is estimated, a cluster is left
+        out if all its genes may be false discoveries; `note` in `gene_table_` marks these genes.
     min_deviance_explained : float, default=None
         A gene is clustered only if its trend explains at least this fraction of the deviance.
     min_range : float, default=None
@@ -119,7 +119,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         read in blocks that fit; `None` = 256 MB. dask arrays are never collected.
     sample_key : str, default=None
         obs key of the donor (animal, patient, sample) of each cell; at least four donors are required. Donors are then
-        the replicates: p-values, standard errors, posterior samples and everything computed from them (selection of
+        the replicates: p-values, standard errors, posterior samples and all results computed from them (selection of
         genes, confidence, intervals of shapes) refer to the population from which donors are sampled. Requires
         :class:`~lineage_clust.models.GAM`, without an expectile. `None` = cells are the replicates.
 
@@ -164,26 +164,27 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         height of its split, and the columns of `cluster_table_`.
     gene_table_ : DataFrame
         One row per gene: cluster, cluster_name, confidence, agreement, edf, deviance_explained, pvalue, qvalue, peak,
-        onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note; for draws of
-        pseudotime also attenuation, the fraction by which the uncertainty of pseudotime reduces the range of the trend,
-        as estimated from differences between draws. `direction` is "up", "down", "transient up", "transient down",
-        "up-down-up", "down-up-down", "two peaks", "two dips", "three peaks", "three dips", "complex" or "flat"; onset and
-        half_max are the times at which the trend has first changed by 10 % and 50 % of its range (amplitude), "rising" or
-        "falling" by `half_max_flank`; half_back is the time at which a transient trend has returned by half of its range.
-        `agreement` is the correlation with the mean trend of the cluster. With several lineages, columns of one lineage
-        have its name as suffix, and those without suffix are of the lineage in which the range is largest
-        (`moves_most_in`); `changes_in` names the lineages in which it is at least a third of that. If the model has a
-        posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence` is the proportion
-        of posterior samples with the same direction.
-        `confidence` is the proportion of samples in which the gene is nearest to its own cluster: it measures how
-        reproducible the assignment is, not the probability that it is correct. This table and `cluster_table_` are
-        computed on first access, because their posterior samples are not needed by `fit`.
+        onset, half_max, half_max_flank, half_back, direction, amplitude, converged, lambda, note.
+
+        - `confidence` is the proportion of posterior samples in which the gene is nearest to its own cluster: how
+          reproducible this is, not how probably correct. `agreement` is the correlation with the mean trend of the cluster.
+        - `direction` is "up", "down", "transient up", "transient down", "up-down-up", "down-up-down", "two peaks", "two
+          dips", "three peaks", "three dips", "complex" or "flat". `onset` and `half_max` are the times at which the trend
+          has first changed by 10 % and 50 % of its range (`amplitude`), "rising" or "falling" by `half_max_flank`.
+          `half_back` is the time at which a transient trend has returned by half of its range.
+        - If the model has a posterior, `peak_lower`, `peak_upper` and so on are 90 % intervals, and `direction_confidence`
+          is the proportion of posterior samples with the same direction.
+        - With several lineages, columns of one lineage have its name as suffix. Those without suffix are of the lineage in
+          which the range is largest (`moves_most_in`). `changes_in` names the lineages in which it is at least a third of
+          that. For draws of pseudotime, `attenuation` estimates, from differences between draws, the fraction by which the
+          uncertainty of pseudotime reduces the range of the trend.
+
+        This table and `cluster_table_` are computed on first access, because `fit` does not need their posterior samples.
     cluster_table_ : DataFrame
         One row per cluster: name, size, direction ("mixed" if less than two thirds of the genes share it) and the
         proportion of genes that share it, times as for genes, amplitude, confidence, mean deviance explained, and the
-        genes that the mean trend explains best. With several lineages: direction and times in each lineage, and the
-        lineages in which the cluster changes, as names (`changes_in`) and in words (`specificity`: "only Ery", "Ery and
-        Mono", "all").
+        genes that the mean trend explains best. With several lineages: direction and times in each, and the lineages in
+        which the cluster changes, as names (`changes_in`) and in words (`specificity`: "only Ery", "Ery and Mono", "all").
     model_, smoother_, clusterer_ : fitted components
         With several lineages, `model_` and `smoother_` are dictionaries by lineage; with models by gene, by gene.
     models_ : mapping of str to mapping of str to GeneTrend
@@ -243,9 +244,9 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         adata : AnnData of shape (n_cells, n_genes)
             Expression, pseudotime and fate probabilities. It is not modified.
         genes : sequence of str, default=None
-            Overrides the constructor's `genes`. Labels of the cells passed as second positional argument or as `y=`, as
-            by pipelines and searches of scikit-learn, are ignored: a Series indexed by the cells, or one value per cell
-            that is not the name of a gene. Ambiguous values raise an error; `genes=` is always interpreted as genes.
+            Overrides the constructor's `genes`. Labels of the cells are ignored if pipelines and searches pass them as
+            second positional argument or as `y=`: a Series indexed by the cells, or one value per cell that is not the
+            name of a gene. Ambiguous values raise an error; `genes=` is always interpreted as genes.
         lineage : str or list of str, default=None
             Overrides the constructor's `lineage`.
 
@@ -350,8 +351,7 @@ class TrendClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAt
         Returns
         -------
         float
-            See :func:`lineage_clust.scoring.trend_deviance`; it is suitable to rank models and smoothers, but not
-            numbers of clusters.
+            See :func:`lineage_clust.scoring.trend_deviance`. Use it to rank models and smoothers, not numbers of clusters.
         """
         return held_out_deviance(result_of(self), adata)
 

@@ -62,7 +62,7 @@ def lineage_drivers(
     adata : AnnData
         Cells x genes, with fate probabilities. It is not modified.
     lineage : str or list of str, optional
-        Lineages; `None` = all. "A, B" is A and B together, with the sum of their probabilities.
+        Lineages; `None` = all. "A, B" combines A and B: their probabilities are added.
     genes : sequence of str, optional
         Genes; `None` = all.
     method : {"pearson", "spearman"}, default="pearson"
@@ -103,7 +103,7 @@ def lineage_drivers(
 
     Notes
     -----
-    CellRank's table up to version 2.2 is larger by the factor `n / (n - 1)` (cellrank issue 1340). Permutation
+    Correlations of CellRank up to version 2.2 are larger by the factor `n / (n - 1)` (cellrank issue 1340). Permutation
     p-values count the observed correlation among the permuted ones, so that they are never 0.
 
     References
@@ -163,16 +163,16 @@ def lineage_drivers(
 
 @parameters_as(lineage_drivers)
 class DriverSelector(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Select the genes that correlate with a lineage; the input and output of `transform` are AnnData.
+    """Select the genes whose expression correlates with a lineage; `transform` takes and returns an AnnData.
 
     Parameters
     ----------
     lineage : str, default=None
         Lineage; `None` = the only lineage.
     n_genes : int, default=None
-        At most this many genes, those with the strongest correlations; `None` = no limit.
+        Largest number of genes; those with the strongest correlations are selected. `None` = no limit.
     alpha : float, default=0.01
-        Only genes with a q-value below this threshold; `None` = no test.
+        Only genes with a q-value below this threshold are selected; `None` = no test.
     direction : {"both", "positive", "negative"}, default="both"
         Sign of the correlations used for the selection.
 

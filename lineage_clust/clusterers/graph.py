@@ -37,10 +37,9 @@ class GraphClusterer(FittedClusters):
 
     Every row is connected to its k nearest neighbours, the edges are weighted, and Leiden or Louvain finds communities.
     Because the boundaries of communities in a sparse graph are noisy, every row is then assigned to the nearest cluster
-    mean. By default, the number of clusters is that of clear groups, or of divisions of a continuum that explain enough
-    of the variance, see Notes.
-    ``refine=False`` with a numeric `resolution` is the method of scanpy (``neighbors`` and ``leiden``), and with
-    ``weights="jaccard"`` that of PhenoGraph.
+    mean. By default, the clusters are clear groups if there are any, or else divisions of a continuum that explain enough
+    of the variance (see Notes). ``refine=False`` with a numeric `resolution` is the method of scanpy (``neighbors`` and
+    ``leiden``), and with ``weights="jaccard"`` that of PhenoGraph.
 
     Parameters
     ----------
@@ -53,10 +52,9 @@ class GraphClusterer(FittedClusters):
     metric : str or callable, default="euclidean"
         Distance between rows, as in `sklearn.neighbors.NearestNeighbors`.
     neighbors : object, default=None
-        Transformer that searches the neighbours instead: an unfitted transformer such as
-        `sklearn.neighbors.KNeighborsTransformer`, whose ``fit_transform`` returns a sparse graph of distances.
-        `n_neighbors` and `metric` are then ignored in favour of the transformer's settings. `predict` also requires
-        ``transform``.
+        Unfitted transformer that searches the neighbours instead, such as `sklearn.neighbors.KNeighborsTransformer`.
+        Its ``fit_transform`` returns a sparse graph of distances; `predict` also requires ``transform``. Its settings
+        replace `n_neighbors` and `metric`.
     weights : {"umap", "jaccard", "gaussian", "binary"}, default="umap"
         Weight of an edge. "umap": the fuzzy simplicial set of [1]_ (scanpy's connectivities). "jaccard": the overlap of
         the two neighbourhoods, averaged over the two directions [2]_. "gaussian": the self-tuning kernel ``exp(-d^2 /
@@ -69,9 +67,9 @@ class GraphClusterer(FittedClusters):
         Objective function: "modularity" or "CPM"; with leidenalg also "RBER", "RBConfiguration", "Surprise",
         "Significance", or the name of a partition class. Louvain supports only modularity.
     resolution : "auto" or float, default="auto"
-        "auto" selects groups of rows if there are any, else it divides the continuum that they form, see Notes.
-        With a number, clusters are the communities at this resolution; larger values give more clusters. Ignored by
-        "Surprise" and "Significance". scanpy's default is 1.0.
+        "auto" selects groups of rows if there are any, else it divides the continuum that they form (see Notes).
+        With a number, clusters are the communities at this resolution; larger values give more clusters. scanpy's
+        default is 1.0. "Surprise" and "Significance" ignore it.
     n_clusters : int or None, default=None
         Number of clusters. It overrides `resolution`; None uses `resolution`.
     refine : bool, default=True
@@ -81,13 +79,13 @@ class GraphClusterer(FittedClusters):
         cluster of each of their rows (Cohen's kappa). Larger values give fewer clusters.
     max_connectivity : float, default=1.0
         Two groups are distinct only if the edges between them have at most this multiple of the weight expected by
-        chance. It is the resolution of modularity above which the two are separate. It is not used for a continuum.
+        chance. It is the resolution of modularity above which the two are separate. A continuum does not use it.
     max_correlation : float, default=0.9
         Two clusters are distinct only if the correlation of their mean rows is at most this value. Larger values give
         more clusters.
     min_explained : float, default=0.015
-        A part of a continuum is divided only if this explains at least this share of the variance of all rows, their
-        squared deviations from their own mean. Larger values give fewer clusters.
+        A part of a continuum is divided only if the division explains at least this share of the variance of all rows
+        (the squared deviations of each from its own mean). Larger values give fewer clusters.
     n_iterations : int, default=2
         Number of iterations of Leiden; -1 iterates until convergence, as Louvain always does.
     min_cluster_size : int, default=1
@@ -131,33 +129,36 @@ class GraphClusterer(FittedClusters):
 
     Notes
     -----
-    Labels do not depend on the order of the rows. `fit` uses a copy of `X` that is rounded to about 1e-6 of the range
-    of the data (2**-20 of the mean range of the columns) and sorted by its columns. Distances that differ by less than
-    1e-8 of the longest in a list are ties, broken by this order. Labels therefore do not depend on rounding errors
-    either. Rows that are equal after rounding or differ by one rounding step, such as straight lines, get the same
-    label (with euclidean distances), by majority vote. Rows whose largest absolute value is above 2**200 or below
-    2**-200 are first divided by a power of two, so that squares neither overflow nor underflow.
-
     With ``resolution="auto"``, two clusters are distinct by three measures. *Connectivity*: the weight of the edges
-    between them is at most that expected by chance [5]_, where each row counts at most as many edges, to its nearest
-    neighbours, as its cluster has other rows. *Support*: each draw and its reflection at the rows are like
-    estimates from independent halves of the data, and these halves agree on the cluster of each row [6]_. *Correlation*:
-    the correlation of their means, corrected for noise, is small. The two least distinct of many communities are merged
-    again and again, which preserves small clusters. If all pairs of the merged clusters are distinct by a factor of
-    three, or have a gap between them (a connectivity below 0.05), and no cluster can be divided into two distinct ones,
-    they are *clear groups*, and the largest number of these is used. Otherwise the rows form a *continuum*, in which
-    boundaries are arbitrary. It is divided in two again and again by k-means, as long as the two are distinct by
-    support and correlation and the division explains enough variance. This share hardly depends on the sample of cells, and
-    further divisions leave other boundaries as they are, so that partitions of similar data agree. The last divisions
-    must also explain 28 % of the variance within their cluster: the rows of a group that deviate from its mean in many
-    directions stay together [8]_. Finally, rows move to the nearest mean, or merged clusters that would not be divided
-    are used (*overlapping groups*), if this explains clearly more: `min_explained`, where each cluster less counts as
-    much as well. In the same way, with draws, the parts of a continuum replace clear groups one of which could be
-    divided as a continuum is, since a graph of few rows cannot tell whether two groups are distinct. With at most
-    ``2 * n_neighbors`` rows, every row starts as its own cluster, and connectivity is evaluated on the graph that
-    connects each row to its nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are
-    unknown. The support of a division in two is then the agreement of those of two random halves of the rows [7]_, and
-    other support is not evaluated.
+    between them is at most that expected by chance [5]_. Each row counts at most as many edges, to its nearest
+    neighbours, as its cluster has other rows. *Support*: each draw and its reflection at the rows are like estimates from
+    independent halves of the data, and these halves agree on the cluster of each row [6]_. *Correlation*: the correlation
+    of their means, corrected for noise, is small.
+
+    - *Clear groups*: many communities are merged, repeatedly the two least distinct, which preserves small clusters. The
+      merged clusters are clear groups if no cluster can be divided into two distinct ones, and all pairs are distinct by a
+      factor of three or have a gap between them (a connectivity below 0.05). The largest number of these is used.
+    - *Continuum*: otherwise boundaries are arbitrary. The rows are divided in two repeatedly by k-means, as long as the
+      two are distinct by support and correlation and the division explains enough variance. This share hardly depends on
+      the sample of cells, and further divisions leave other boundaries as they are, so that partitions of similar data
+      agree. The last divisions must also explain 28 % of the variance within their cluster: the rows of a group that
+      deviate from its mean in many directions stay together [8]_.
+    - *Overlapping groups*: finally, rows move to the nearest mean, or merged clusters that would not be divided are used,
+      if this explains clearly more: `min_explained`, where each cluster fewer counts as much too. In the same way, with
+      draws, the parts of a continuum replace clear groups one of which could be divided like a continuum, since a graph of
+      few rows cannot tell whether two groups are distinct.
+
+    With at most ``2 * n_neighbors`` rows, every row starts as its own cluster. Connectivity is then evaluated on the graph
+    that connects each row to its nearest, or not at all for fewer than 8 rows. Without draws, the errors of the rows are
+    unknown. The support of a division in two is then the agreement of the divisions of two random halves of the rows
+    [7]_, and other support is not evaluated.
+
+    Labels depend neither on the order of the rows nor on rounding errors. `fit` uses a copy of `X` that is rounded to
+    about 1e-6 of the range of the data (2**-20 of the mean range of the columns) and sorted by its columns. Distances that
+    differ by less than 1e-8 of the longest in a list are ties, broken by this order. Rows that are equal after rounding or
+    differ by one rounding step, such as straight lines, get the same label (with euclidean distances), by majority vote.
+    Rows whose largest absolute value is above 2**200 or below 2**-200 are first divided by a power of two, so that squares
+    neither overflow nor underflow.
 
     Rows without edges of positive weight form singleton clusters. With ``weights="jaccard"`` this includes two rows
     that have only each other as neighbours, because their neighbourhoods are disjoint.

@@ -83,13 +83,13 @@ def compare_conditions(
     condition_key : str
         Column of obs with the condition of each cell. Cells without a condition are left out.
     sample_key : str, default=None
-        Column of obs with the donor (animal, patient) of each cell. At least four donors are required, and two in
-        every condition. Donors with cells in several conditions are compared within donors. `None` = cells are
+        Column of obs with the donor (animal, patient) of each cell. At least four donors are required, with two in every
+        condition. If donors have cells in several conditions, these are compared within donors. `None` = cells are the
         replicates; p-values then apply to these donors only, as the result states.
     lineage : str, default=None
         Lineage; `None` = the only lineage.
     genes : sequence of str, default=None
-        Genes; `None` = all. The variation between donors is estimated from all of them; use at least twenty.
+        Genes; `None` = all. Use at least twenty, because the variation between donors is estimated from them.
     conditions : sequence of str, default=None
         Conditions to compare, the reference first; `None` = all, in the order of the categories, or sorted.
     model : GAM, default=None
@@ -105,7 +105,7 @@ def compare_conditions(
     covariates : sequence of str, default=None
         obs keys of further terms of the level, of donors (age, sex, batch) or of cells.
     offset : str, array of shape (n_cells,) or None, default="auto"
-        As in :class:`~lineage_clust.TrendClusterer`: log size factors for models of counts in a `layer`.
+        As in :class:`~lineage_clust.TrendClusterer`: log size factors if counts of a `layer` are modelled.
     n_points : int, default=200
         Number of grid points.
     alpha : float, default=0.05
@@ -141,13 +141,12 @@ def compare_conditions(
 
     Notes
     -----
-    The model of a gene is `y = f_c(t) + u_s + g_s(t) + e`, with a curve for every condition `c`, and random level and
-    curve of each sample `s` (a donor in a condition); in paired designs, samples of a donor are correlated. All genes
-    are fitted at once from sums per sample, computed in one pass over the expression, and the variation between samples
-    is estimated from all genes [1]_. The level of a difference is its mean over the cells that inform it, its shape is
-    the remainder. Bands are computed from the posterior; simultaneous ones by simulation [2]_. For non-Gaussian
-    families, this is the model of the linear predictor, fitted by penalised quasi-likelihood [3]_; expression is then
-    read twice.
+    The model of a gene is `y = f_c(t) + u_s + g_s(t) + e`, with a curve for every condition `c`, and a random level and
+    curve of each sample `s` (a donor in a condition). In paired designs, samples of a donor are correlated. All genes
+    are fitted at once from sums per sample, computed in one pass over the expression. The variation between samples is
+    estimated from all genes [1]_. The level of a difference is its mean over the cells that inform it, and its shape is
+    the remainder. Bands are computed from the posterior, simultaneous ones by simulation [2]_. For non-Gaussian families,
+    this is the model of the linear predictor, fitted by penalised quasi-likelihood [3]_; expression is then read twice.
 
     References
     ----------

@@ -45,8 +45,8 @@ def thin_counts(
 ) -> tuple[AnnData, AnnData]:
     """Split the counts of every cell into two AnnData that are independent given the true expression of the cell.
 
-    Pseudotime computed from the first is independent of the noise in the second, so that p-values of trends in the
-    second are valid. They are not if the same counts are used for ordering and testing.
+    Compute pseudotime from the first and test trends in the second: the order of the cells is then independent of the
+    noise in the tested counts, so that p-values are valid. They are not if the same counts are used for both.
 
     Parameters
     ----------
@@ -59,23 +59,22 @@ def thin_counts(
     dispersion : "estimate", float, str, Series or array-like of shape (n_genes,), default="estimate"
         Dispersion of the negative binomial of each gene around its mean in a cell, variance = mean + dispersion * mean ** 2:
         estimated (from at most 5,000 cells), a number, a column of `var`, or one number per gene (a Series by name).
-        0 = Poisson; if counts are overdispersed, the parts are then positively correlated, and tests remain
-        invalid.
+        0 = Poisson: if counts are overdispersed, the parts are then positively correlated, and tests remain invalid.
     random_state : int, RandomState or None, default=None
         Seed. The same integer gives the same split, whether counts are dense, sparse, in a file or in dask. If a part
         (marked by `uns["thin_counts"]`) is split again, other random numbers are used, because its parts would
         otherwise be correlated with the rest.
     paths : pair of str or path, default=None
-        Two h5ad files to which the parts are written in blocks of cells, so that not even one part is in memory. The
-        parts are the same as without. Existing files are replaced, once both are complete.
+        Two h5ad files to which the parts are written in blocks of cells, so that neither part is in memory. The parts
+        are the same as without `paths`. Existing files are replaced once both parts are complete.
 
     Returns
     -------
     first, second : AnnData of shape (n_cells, n_genes)
         Their counts, in `X` and in `layer`, sum to those of `adata`; sparse counts remain sparse (CSR). `obs` and `var`
         are copied, and `var["dispersion"]` contains the dispersion of the counts before thinning. Everything that may
-        be computed from all counts (other layers, obsm, varm, obsp, varp, uns, raw) is left out. Columns of obs such as
-        an old pseudotime are kept, and should not be used. With `paths`, they are opened from these files with
+        have been computed from all counts (other layers, obsm, varm, obsp, varp, uns, raw) is left out. Columns of obs,
+        such as an old pseudotime, are kept: do not use them. With `paths`, the parts are opened from these files with
         ``backed="r"``, and counts are in `X` only, because anndata would load a layer.
 
     Raises
@@ -94,10 +93,10 @@ def thin_counts(
     Notes
     -----
     For the split see :class:`lineage_clust.thinning.splitting.Splitter`, for the estimate of the dispersion see
-    :func:`lineage_clust.thinning.splitting.estimate_dispersion`. The parts still share the depth of each cell. Logs of
-    normalised counts depend on depth if counts are low, and so does their first principal component: test counts
-    with ``GAM("negative_binomial")`` and size factors, or use the log of the total as a covariate. For figures, see the
-    page "The same genes twice" of the documentation.
+    :func:`lineage_clust.thinning.splitting.estimate_dispersion`. The parts still share the depth of each cell. If counts
+    are low, logs of normalised counts depend on depth, and so does their first principal component. Therefore test counts
+    with ``GAM("negative_binomial")`` and size factors, or use the log of the total as a covariate. The page "The same
+    genes twice" of the documentation has measurements.
 
     Dask arrays remain lazy: parts are computed when needed. A file is read in blocks of cells, and the parts are in
     memory, unless `paths` are given. Counts stored by genes (CSC), and a view of a file, are loaded first in

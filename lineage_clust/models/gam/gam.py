@@ -30,7 +30,7 @@ from .pooled import PooledPosterior, fit_each, pool
 
 
 class GAM(LinkedModel):
-    """Generalised additive model of many genes with a shared design and a smoothing parameter per gene.
+    """Generalised additive model of many genes, with a shared design and one smoothing parameter per gene.
 
     With a Gaussian family, the weighted Gram matrix of the design, the penalty and their common eigenvectors are the
     same for all genes. After one pass over the expression matrix and one small eigenproblem, the smoothing parameter,
@@ -45,28 +45,29 @@ class GAM(LinkedModel):
     link : {"identity", "log", "logit", "inverse", "inv_squared"}, default=None
         Link function; `None` = identity for the Gaussian family, logit for the binomial, log for the others.
     smoothing : {"reml", "gcv"} or float, default="reml"
-        Criterion that selects the smoothing parameter of each gene, restricted maximum likelihood or generalised
-        cross-validation, or one fixed non-negative value for all genes. Of few cells, GCV can select curves that pass
-        through all of them and oscillate between them: use fewer splines than cells.
+        Criterion that selects the smoothing parameter of each gene (restricted maximum likelihood or generalised
+        cross-validation), or one fixed non-negative value for all genes. With few cells, GCV can select curves that pass
+        through all of them and oscillate in between: use fewer splines than cells.
     covariance : {"robust", "bayes", "cluster"}, default="robust"
-        Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are precisions;
-        "robust" is also calibrated for degrees of membership such as fate probabilities, and its tests allow for the
-        kurtosis of expression, so that p-values of rare genes are not too small (unless there is an offset). With unit
-        weights, the standard errors of both are equal.
-        "cluster" needs `groups`: the trend of the cells with a cluster-robust covariance, gene by gene, without a model of
-        the differences between donors (see :func:`lineage_clust.models.gam.donors.cluster_robust.gaussian_clusters`). It
-        is for few genes, and has less power than the default with `groups`.
+        Covariance used for standard errors, intervals and tests. "bayes" is that of mgcv, in which weights are precisions.
+        "robust" is also calibrated for degrees of membership such as fate probabilities. Its tests allow for the kurtosis
+        of expression, so that p-values of rare genes are not too small (unless there is an offset). With unit weights, the
+        standard errors of both are equal.
+        "cluster" needs `groups`. It keeps the trend of the cells, with a cluster-robust covariance, gene by gene, and no
+        model of the differences between donors (see
+        :func:`lineage_clust.models.gam.donors.cluster_robust.gaussian_clusters`). It is for few genes, and has less power
+        than the default with `groups`.
     fit_intercept : bool or "auto", default="auto"
         "auto" adds an intercept only if no unpenalised combination of the columns is constant (that of B-splines is).
     dispersion : {"gene", "shrunk"} or float, default="gene"
-        Dispersion `1 / theta` of the negative binomial (variance `mu + mu^2 / theta`): estimated per gene by maximum
-        likelihood; additionally shrunk towards its trend over the means of the genes; or one fixed value.
+        Dispersion `1 / theta` of the negative binomial (variance `mu + mu^2 / theta`). "gene": estimated per gene by
+        maximum likelihood. "shrunk": then shrunk towards its trend over the means of the genes. A number: fixed.
     expectile : float, default=None
         Level in (0, 1) of expectile regression with the Gaussian family; 0.5 gives the mean.
     discretize : bool or "auto", default="auto"
-        Whether families other than the Gaussian are fitted from sums over a grid of pseudotime and offset, computed in
-        one pass over the expression, or (`False`) from the cells, which are read in every iteration. "auto" uses the
-        grid for at least 2,000 cells, with at least five per node.
+        Whether families other than the Gaussian are fitted from sums over a grid of pseudotime and offset, which need
+        one pass over the expression. `False` fits the cells, which are read in every iteration. "auto" uses the grid for
+        at least 2,000 cells, with at least five per node.
     tolerance : float, default=1e-3
         Largest error of a trend due to the grid, as a fraction of the range of the trend (or of its level, if that is
         larger). It determines the size of the grid. Genes with steeper trends are fitted from the cells.
@@ -95,11 +96,10 @@ class GAM(LinkedModel):
         Fraction of the weighted deviance around the weighted mean that the trend explains; with `groups`, around the
         mean of the trend, and 0 where it explains nothing.
     statistic_, pvalue_ : ndarray of shape (n_genes,)
-        Wood's (2013) test that the centred smooth is zero, or, for penalties that are zero for constants only, his test of
-        random effects (2013b), see :func:`lineage_clust.models.gam.inference.significance.penalised_test`. Those of
-        Gaussian fits are computed on first access. With `covariance="robust"` and cells as replicates, p-values that
-        depend on single cells are larger than those of the statistic, see
-        :func:`lineage_clust.models.gam.pirls.wald.bounded`.
+        Wood's (2013) test that the centred smooth is zero. For penalties that are zero for constants only, his test of
+        random effects (2013b), see :func:`lineage_clust.models.gam.inference.significance.penalised_test`. Gaussian fits
+        compute them on first access. With `covariance="robust"` and cells as replicates, p-values that depend on single
+        cells are larger than those of the statistic, see :func:`lineage_clust.models.gam.pirls.wald.bounded`.
     spread_ : ndarray of shape (n_genes,)
         Weighted standard deviation of expression minus the offset.
     shift_variance_, curve_variance_ : ndarray of shape (n_genes,)
@@ -123,10 +123,10 @@ class GAM(LinkedModel):
 
     Notes
     -----
-    Zeros have likelihood 0 under "gamma" and "inverse_gaussian". Genes with zeros are fitted by quasi-likelihood with
-    Pearson's estimate of the scale. If no cell in an interval of pseudotime expresses such a gene, there may be no
-    maximum, and the gene does not converge or fails. For expression with many zeros use "negative_binomial" (counts) or
-    "gaussian" (log-normalised values).
+    For expression with many zeros, use "negative_binomial" (counts) or "gaussian" (log-normalised values). Under "gamma"
+    and "inverse_gaussian", zeros have likelihood 0. Genes with zeros are then fitted by quasi-likelihood with Pearson's
+    estimate of the scale. If no cell in an interval of pseudotime expresses such a gene, there may be no maximum, and the
+    gene does not converge or fails.
 
     The REML criterion, profiled over the scale, is in :func:`lineage_clust.models.gam.smoothing.criteria.reml`, the
     covariances in :class:`lineage_clust.models.gam.inference.posterior.SharedPosterior`.
@@ -211,11 +211,11 @@ class GAM(LinkedModel):
         offset : array-like of shape (n_cells,), default=None
             Known term of the linear predictor.
         groups : array-like of shape (n_cells,), default=None
-            Donor (animal, patient, sample) of each cell. Donors are then the replicates (see
+            Donor (animal, patient, sample) of each cell; `None` = cells are the replicates. Donors are then the
+            replicates: tests, errors, intervals and draws refer to the population of donors (see
             :func:`lineage_clust.models.gam.donors.gaussian.fit_donors` and, for other families,
-            :func:`lineage_clust.models.gam.donors.glm.add_donors`): tests, errors, intervals and draws refer to the
-            population of donors. Not with an expectile, or links other than the identity (Gaussian), log or logit.
-            `None` = cells are the replicates.
+            :func:`lineage_clust.models.gam.donors.glm.add_donors`). An expectile, or a link other than the identity
+            (Gaussian), log or logit, raises an error.
 
         Returns
         -------
