@@ -153,7 +153,7 @@ class FromResult(Generic[Value]):
         return getattr(result, self._name)
 
     def __set__(self, estimator: object, value: Any) -> None:
-        raise AttributeError(f"{self._public} is what a fit found, and cannot be set. Fit again.")
+        raise AttributeError(f"{self._public} is a result of fit and cannot be set. Fit again.")
 
 
 class FittedAttributes:

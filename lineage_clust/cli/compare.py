@@ -41,7 +41,7 @@ def add_to(commands) -> None:
     parser.add_argument("--conditions", metavar="NAME", nargs="+", help="those to compare, the reference first (all)")
     parser.add_argument("--covariates", metavar="COLUMN", nargs="+", help="columns of obs, of donors or of cells")
     reading = parser.add_argument_group("what is read (defaults in brackets)")
-    reading.add_argument("--lineage", metavar="NAME", help="the lineage; the only one there is can be left out")
+    reading.add_argument("--lineage", metavar="NAME", help="the lineage; may be omitted if there is only one")
     options.add_lineage_reading(reading)
     options.add_expression_reading(reading)
     method = parser.add_argument_group("how it is done (defaults in brackets)")
@@ -54,7 +54,7 @@ def add_to(commands) -> None:
         help="family of the model, such as negative_binomial for counts in a --layer (%(default)s)",
     )  # fmt: skip
     method.add_argument("--seed", metavar="N", type=int, default=0, help="seed of samples and clusters (%(default)s)")
-    parser.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
+    parser.add_argument("--report", action="store_true", help="also write an HTML page with figures and tables")
     parser.add_argument("--save", action="store_true", help="write a file for ConditionComparison.load as well")
     options.common_options(parser)
 

@@ -33,10 +33,10 @@ def common_options(parser: argparse.ArgumentParser) -> None:
     out = "folder for the results, made if missing"
     parser.add_argument("--out", metavar="DIR", type=_folder, required=True, help=out)
     said = parser.add_argument_group("messages on stderr")
-    verbose = "say what is being done also if stderr is a file (as in batch jobs)"
+    verbose = "report progress even if stderr is a file (as in batch jobs)"
     said.add_argument("-v", "--verbose", action="store_true", help=verbose)
     said.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
-    said.add_argument("--debug", action="store_true", help="after an error, show Python's traceback as well")
+    said.add_argument("--debug", action="store_true", help="after an error, also show Python's traceback")
 
 
 def _folder(text: str) -> Path:
@@ -61,11 +61,11 @@ def add_expression_reading(group) -> None:
     group.add_argument("--genes", metavar="LIST", help="names separated by commas, or a file of names (all)")
     group.add_argument(
         "--symbols", "--gene-symbols", metavar="COLUMN", dest="gene_symbols",
-        help="column of var by which genes go in all results (var_names)",
+        help="column of var with the names of genes in all results (var_names)",
     )  # fmt: skip
     group.add_argument(
         "--sample", "--sample-key", metavar="COLUMN", dest="sample_key",
-        help="column of obs with the donor of each cell, four or more: donors are then the replicates (cells are)",
+        help="column of obs with the donor of each cell, at least four: donors are then the replicates (cells)",
     )  # fmt: skip
     group.add_argument("--layer", metavar="KEY", help="layer with the expression (X)")
     group.add_argument("--use-raw", action="store_true", help="read the expression from raw")
@@ -75,7 +75,7 @@ def add_expression_reading(group) -> None:
     group.add_argument(
         "--memory-budget",
         metavar="SIZE",
-        help="how much of it may be in memory at once, such as 500MB or 2GB; implies --backed (256MB)",
+        help="largest part of it in memory at once, such as 500MB or 2GB; implies --backed (256MB)",
     )
 
 

@@ -91,8 +91,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the argument parser."""
     parser = argparse.ArgumentParser(
         prog="lineage-clust",
-        description="Fit a smooth expression trend for every gene along a lineage, and group the genes whose trends go "
-        "together.",
+        description="Fit a smooth expression trend for every gene along a lineage, and cluster the genes by the "
+        "shape of their trends.",
         epilog=_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

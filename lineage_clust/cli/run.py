@@ -36,7 +36,7 @@ def add_to(commands) -> None:
     )
     parser.set_defaults(command=run)
     parser.add_argument("file", metavar="FILE.h5ad", type=Path, help="AnnData of cells x genes")
-    parser.add_argument("--report", action="store_true", help="write an HTML page with pictures and tables as well")
+    parser.add_argument("--report", action="store_true", help="also write an HTML page with figures and tables")
     _add_lineages(parser.add_argument_group("lineages"))
     options.add_expression_reading(parser.add_argument_group("what is read (defaults in brackets)"))
     _add_method(parser.add_argument_group("how it is done (defaults in brackets)"))
@@ -46,8 +46,8 @@ def add_to(commands) -> None:
 def _add_lineages(group) -> None:
     group.add_argument(
         "--lineage", metavar="NAME", action="append", dest="lineages",
-        help="a lineage; the only one there is can be left out. Several, each with a --lineage of its own, are analysed one "
-        "by one, with files for each. 'A, B' is A and B combined, with the sum of their weights",
+        help="a lineage; may be omitted if there is only one. Repeat --lineage for several, which are analysed one by one, "
+        "each with its own files. 'A, B' combines A and B: their weights are added",
     )  # fmt: skip
     group.add_argument(
         "--joint", action="store_true",
@@ -55,7 +55,7 @@ def _add_lineages(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--n-jobs", metavar="N", type=int, default=1,
-        help="analyse up to N lineages at the same time, each in a process of its own; -1 = one per core; on Linux (1)",
+        help="analyse up to N lineages at the same time, each in its own process; -1 = one per core; on Linux (1)",
     )  # fmt: skip
     options.add_lineage_reading(group)
     group.add_argument(
@@ -100,8 +100,8 @@ def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
     alike = [name for name in lineages if [str(one).casefold() for one in lineages].count(str(name).casefold()) > 1]
     if alike and not arguments.joint:
         raise options.UsageError(
-            f"--lineage {alike[0]} and {alike[1]} differ in case only, and so would their files, which some systems take for "
-            "the same. Analyse each with an --out of its own."
+            f"--lineage {alike[0]} and {alike[1]} differ in case only, and so would their files, which some systems do not "
+            "distinguish. Analyse each with its own --out."
         )
     if arguments.n_jobs == 0:
         raise options.UsageError("--n-jobs must be a positive number, or -1 for one per core; got 0.")
@@ -110,7 +110,7 @@ def _clusterers(arguments: argparse.Namespace) -> list[TrendClusterer]:
             "--n-jobs reads one file from several processes, which --backed cannot do. Leave one of them out."
         )
     if arguments.joint and len(lineages) < 2:
-        raise options.UsageError("--joint needs several lineages. Name each with a --lineage of its own.")
+        raise options.UsageError("--joint needs several lineages. Name each with its own --lineage.")
     clusterer = TrendClusterer(genes=options.read_genes(arguments.genes), random_state=arguments.seed)
     names = clusterer.get_params().keys() - {"genes", "random_state"}
     clusterer.set_params(**{name: value for name, value in vars(arguments).items() if name in names})

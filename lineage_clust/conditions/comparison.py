@@ -87,7 +87,7 @@ class ConditionComparison:
     >>> adata.X[1::2, :10] += 1.0
     >>> found = lc.compare_conditions(adata, "drug", random_state=0)
     >>> print(str(found).splitlines()[1])
-    Cells were taken as replicates, not donors: p-values are of these donors only. Pass sample_key if donors are known.
+    Cells were taken as replicates, not donors: p-values apply to these donors only. Pass sample_key if donors are known.
     >>> bool((found.table["direction"].iloc[:10] == "higher").all())
     True
     """
@@ -131,8 +131,8 @@ class ConditionComparison:
         """A sentence about the replicates."""
         if self.sample_key is None:
             return (
-                "Cells were taken as replicates, not donors: p-values are of these donors only. Pass sample_key if donors "
-                "are known."
+                "Cells were taken as replicates, not donors: p-values apply to these donors only. Pass sample_key if "
+                "donors are known."
             )
         donors = self.samples.groupby("condition", sort=False)["donor"].nunique()
         counts = ", ".join(f"{donors[name]} {name}" for name in self.conditions)

@@ -23,7 +23,8 @@ from .notes import found_in, joined, notes_on
 from .per_gene import fit_each, reason_of
 
 _NOT_FINITE = "expression holds NaN or infinite values"
-_STOPPED, _AGAINST = "no convergence: the regressor stopped at its max_iter", "the trend runs against the cells"
+_STOPPED = "no convergence: the regressor stopped at its max_iter"
+_AGAINST = "the trend is negatively correlated with expression"
 
 
 class RegressorModel(MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -40,9 +40,9 @@ MEANINGS = {
     "gene_ids": "Identifier of the gene in the data (var_names).",
     "trend": "Its trend over pseudotime, stretched to the full height.",
     "cluster": "Cluster of the gene, 0 = earliest peak; none = not assigned.",
-    "confidence": "How often the gene stays with its cluster in posterior samples of the trends, from 0 to 1: how well its "
-    "place is reproduced, not the probability that it is right.",
-    "edf": "Effective degrees of freedom of the trend: 2 is a straight line, more is wigglier.",
+    "confidence": "How often the gene stays with its cluster in posterior samples of the trends, from 0 to 1: how "
+    "reproducible its cluster is, not the probability that it is correct.",
+    "edf": "Effective degrees of freedom of the trend: 2 is a straight line, more is a more complex curve.",
     "deviance_explained": "Share of the variation between cells (of the deviance) that the trend explains, from 0 to 1.",
     "pvalue": "Of the test that expression is constant along the lineage. The note under the summary names the replicates.",
     "qvalue": "P-value adjusted for the number of genes (Benjamini-Hochberg).",
@@ -53,22 +53,22 @@ MEANINGS = {
     "note": "Remarks on the fit.",
     "half_max": "Pseudotime at which the trend has first moved by half of its range from its start. For a peak that begins "
     "above its half, see half back.",
-    "half_max_flank": "Whether the trend is rising or falling from its start by then.",
-    "half_back": "Pseudotime at which a peak (or dip) has gone half of its range back from its extreme.",
+    "half_max_flank": "Whether the trend is then above (rising) or below (falling) its start.",
+    "half_back": "Pseudotime at which a peak (or dip) has returned by half of its range from its extreme.",
     "direction": "Whether the trend rises, falls, or does both.",
     "direction_confidence": "How often draws of the trend have the same direction, from 0 to 1.",
     "amplitude": "Difference between the highest and the lowest point of the trend, in units of expression.",
-    "words": "What the mean trend of its genes does; below, the share of the genes that do so if it is less than two thirds.",
+    "words": "What the mean trend does; below it, the share of the genes that do the same, if less than two thirds.",
     "direction_share": "Share of the genes that have the cluster's direction.",
     "cluster_name": "Name of the cluster in the tree: the parts of cluster 2 are 2.1 and 2.2.",
     "name": "Name of the cluster in the tree: the parts of cluster 2 are 2.1 and 2.2.",
     "size": "Number of genes.",
     "top_genes": "The genes that the mean trend of the cluster explains best.",
     "agreement": "Correlation of the gene's trend with the mean trend of its cluster.",
-    "moves_most_in": "The lineage in which the trend has its largest range; columns without a lineage's name are of it.",
-    "changes_in": "The lineages in which the trend moves at least a third as far, beyond doubt.",
+    "moves_most_in": "The lineage in which the trend has its largest range; columns without a lineage's name refer to it.",
+    "changes_in": "The lineages in which the trend moves at least a third as far, with a p-value below 0.05 if tested.",
     "specificity": "The same in words.",
-    "relative_amplitude": "How far the mean trend moves, as a share of the lineage in which it moves most.",
+    "relative_amplitude": "Range of the mean trend, divided by its range in the lineage in which it is largest.",
 }
 
 

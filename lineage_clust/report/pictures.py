@@ -24,8 +24,8 @@ _N_LEADING = 12
 _NARROW = 3.6  # inches
 _PALETTE_PIXELS = 50_000
 _CELLS = (
-    "; dots are cells, darker with a higher weight in the lineage. A trend is the mean of all cells, also of those without "
-    "expression (at the foot)"
+    "; dots are cells, darker with a higher weight in the lineage. A trend is the mean of all cells, including those without "
+    "expression (at the bottom)"
 )
 
 
@@ -56,19 +56,19 @@ def pictures(result: FitResult, adata=None) -> Iterator[Picture]:
     )
     yield Picture(
         "panels", "Clusters",
-        "One panel per cluster: thin lines are genes, the thick line is their mean, the band the middle 80 % of them; "
-        "the circle marks half of the change. Grey at the foot: where the cells are. All panels have the same scale.",
+        "One panel per cluster: thin lines are genes, the thick line is their mean, and the band contains the middle "
+        "80 % of them. The circle marks half of the change. Grey at the bottom: density of cells. All scales are equal.",
         f"One panel per cluster with the trends of its genes over pseudotime: {clusters}.",
         partial(views.plot, result),
         partial(views.plot, result, ncols=1, figsize=(_NARROW, 1.75 * result.n_clusters + 0.8)),
     )  # fmt: skip
     has_tree = fitted_value(result.clusterer, "tree_") is not None and result.n_clusters > 1
-    column = ", the column on the right how often the gene stays with its cluster"
+    column = ", the column on the right is how often the gene stays with its cluster"
     column = "" if np.isnan(result.confidence).all() else column
-    tree = " Left of them the tree of the clusters, and the cut." if has_tree else ""
+    tree = " On the left are the tree of the clusters and the cut." if has_tree else ""
     yield Picture(
         "heatmap", "Heatmap",
-        f"One row per gene, by cluster and by when it is high; the colour is scaled expression{column}.{tree}",
+        f"One row per gene, sorted by cluster and time of high values; the colour is scaled expression{column}.{tree}",
         f"Heatmap of {counted(int((result.labels >= 0).sum()), 'gene')} over pseudotime, sorted by cluster: the high values "
         "run from the upper left, genes that peak early, to the lower right, genes that peak late.",
         partial(views.plot_heatmap, result),
@@ -77,15 +77,15 @@ def pictures(result: FitResult, adata=None) -> Iterator[Picture]:
     leading, behind = leading_genes(result), "" if adata is None else _CELLS
     yield Picture(
         "leading", "Leading genes",
-        f"Of each cluster, the genes that its mean trend explains best: trend and 95 % interval{behind}.",
+        f"The genes of each cluster that its mean trend explains best: trend and 95 % interval{behind}.",
         f"Expression over pseudotime of {', '.join(leading)}: the trend and its 95 % interval.",
         partial(views.plot_genes, result, leading, adata),
     )  # fmt: skip
     if has_tree:
         yield Picture(
             "tree", "Tree of clusters",
-            "From all genes (left) to clusters and their parts (right); the farther left a division stands, the more "
-            "distinct are its parts. Numbers: support of the division. Coloured dots: the clusters of this report.",
+            "From all genes (left) to clusters and their parts (right). The parts of a division are more distinct if it is "
+            "farther left. Numbers: support of the division. Coloured dots: the clusters of this report.",
             f"Tree of {counted(result.n_clusters, 'cluster')} and how they are joined.",
             partial(views.plot_tree, result),
         )  # fmt: skip
@@ -93,19 +93,19 @@ def pictures(result: FitResult, adata=None) -> Iterator[Picture]:
     if graph is not None:
         yield Picture(
             "graph", "Graph of genes",
-            "One point per gene, connected to the genes with the most similar trends; the colour is the cluster. The wider "
-            "the grey line between two clusters, the more connections between their genes.",
+            "One point per gene, connected to the genes with the most similar trends; the colour is the cluster. A wider "
+            "grey line between two clusters means more connections between their genes.",
             f"Graph of {graph.vcount():,} genes and {graph.ecount():,} edges between neighbours, coloured by cluster.",
             partial(views.plot_graph, result),
         )  # fmt: skip
     curve = fitted_value(result.clusterer, "stability_")
     if curve is not None:
-        shown = "Support, connectivity and correlation of the least distinct two clusters"
+        shown = "Support, connectivity and correlation of the two least distinct clusters"
         if curve.of_continuum:
             shown = "Support and correlation of the two clusters of each division, and the share of the variance it explains"
         yield Picture(
             "stability", "Stability",
-            f"How distinct the clusters are, by their number. {curve.why}",
+            f"How distinct the clusters are, for each number of clusters. {curve.why}",
             f"{shown}, for 2 to {curve.n_clusters.max()} clusters; chosen were {curve.chosen}. {curve.why}",
             partial(views.plot_stability, result),
         )  # fmt: skip

@@ -18,7 +18,7 @@ from ..utils.constraints import Constraints, number
 if TYPE_CHECKING:
     from .result import FitResult
 
-NOTE = "not clustered: by chance, as many genes without a trend are as significant as those of its cluster"
+NOTE = "not clustered: all genes of its cluster could be false discoveries"
 GATE_CONSTRAINTS: Constraints = {
     "alpha": number("a number in (0, 1]", lambda value: 0 < value <= 1, or_none=True),
     "min_deviance_explained": number("a share of at most 1", lambda value: value <= 1, or_none=True),

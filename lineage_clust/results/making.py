@@ -60,8 +60,8 @@ def make_result(settings: Any, adata: AnnData, genes: Sequence[str] | None, line
     model = with_defaults(model, random_state=settings.random_state)
     if settings.sample_key is not None and settings.filter_cells is not None:
         raise ValueError(
-            "filter_cells fits every gene by itself, but how donors differ is learned from all genes, so sample_key "
-            "cannot go with it. Leave one of them out."
+            "filter_cells and sample_key cannot be combined: with filter_cells every gene is fitted separately, but how much "
+            "donors differ is estimated from all genes. Leave one of them out."
         )
     check_callback(settings.callback, reader)
     genes = settings.genes if genes is None else genes

@@ -274,7 +274,9 @@ class GeneTrend:
         if not isinstance(trend, (GeneTrend, FailedTrend)):
             raise ValueError(f"{str(path)!r} contains a {type(trend).__name__}, not a trend.")
         if isinstance(trend, GeneTrend) and "_group" not in vars(trend):
-            raise ValueError(f"{str(path)!r} was written by an earlier version. Fit the trend again, or open it there.")
+            raise ValueError(
+                f"{str(path)!r} was written by an earlier version. Fit the trend again, or open it with that version."
+            )
         return trend
 
     def _adopt(self, group: GroupFit, column: int) -> None:

@@ -56,7 +56,7 @@ def test_the_heat_map_is_described_as_it_is_drawn(tc, adata):
     def said(fitted):
         return next(one.caption for one in pictures.pictures(result_of(fitted)) if one.anchor == "heatmap")
 
-    assert "the column on the right how often" in said(tc)
+    assert "the column on the right is how often" in said(tc)
     assert "the tree of the clusters" in said(tc)
     assert "tree" not in said(tc.cut(n_clusters=1))
     other = clone(tc).set_params(clusterer=KMeans(2, random_state=0), model=lc.PyGAM()).fit(adata, genes=tc.genes_[:12])

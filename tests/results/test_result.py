@@ -40,7 +40,7 @@ def test_attributes_of_the_estimator_are_those_of_its_result(fitted):
         assert getattr(fitted, name) is not None
         with pytest.raises(AttributeError):
             getattr(clone(fitted), name)
-        with pytest.raises(AttributeError, match=f"{name} is what a fit found"):
+        with pytest.raises(AttributeError, match=f"{name} is a result of fit"):
             setattr(fitted, name, None)
     assert fitted.labels_ is result_of(fitted).labels
     assert fitted.models_ is fitted.models_

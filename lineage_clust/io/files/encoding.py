@@ -181,8 +181,8 @@ def _refusal(value: object, where: str) -> str:
     value = value.estimator if isinstance(value, RegressorModel) else value
     what = f"the function {value.__name__!r}" if hasattr(value, "__name__") else f"a {type(value).__name__}"
     return (
-        f"save writes arrays and JSON, which hold GAM, GraphClusterer and the smoothers of lineage_clust; {where} is {what}. "
-        "For the whole, use joblib.dump(fitted, path) and joblib.load(path), or pickle (and load only files you trust)."
+        f"save supports only GAM, GraphClusterer and the smoothers of lineage_clust; {where} is {what}. Use "
+        "joblib.dump(fitted, path) and joblib.load(path) instead, or pickle (and load only files you trust)."
     )
 
 

@@ -30,16 +30,16 @@ def donors_of(column: pd.Series, cells: np.ndarray, times: np.ndarray, weights: 
     missing = int(own.isna().sum())
     if missing:
         raise ValueError(
-            f"adata.obs[{key!r}] names no donor for {missing} of the {len(cells)} cells that take part. Name it, or leave "
-            f"these cells out: adata[adata.obs[{key!r}].notna()]."
+            f"adata.obs[{key!r}] names no donor for {missing} of the {len(cells)} cells that take part. Name it, or exclude "
+            f"these cells: adata[adata.obs[{key!r}].notna()]."
         )
     donors = own.astype(str).to_numpy()
     names = np.unique(donors)
     if len(names) < FEWEST_DONORS:
         raise ValueError(
             f"sample_key={key!r} names {counted(len(names), 'donor')} ({quoted(names.tolist())}) among "
-            f"the cells that take part; at least {FEWEST_DONORS} are needed to see how much donors differ. Leave "
-            "sample_key out, and report p-values as those of these donors only."
+            f"the cells that take part; at least {FEWEST_DONORS} are needed to estimate how much donors differ. Leave "
+            "sample_key out, and report that p-values apply to these donors only."
         )
     _warn_of_stretches(donors, names, times, weights, str(key))
     return donors
@@ -114,7 +114,7 @@ def _names(categories: Iterable, key: str) -> dict[str, int]:
         if _name(category) in known:
             raise ValueError(
                 f"adata.obs[{key!r}] has different values that are written alike: {_name(category)!r}, such as a "
-                f"number and a text. Make them one: adata.obs[{key!r}].astype(str)."
+                f"number and a text. Convert them to one type: adata.obs[{key!r}].astype(str)."
             )
         known[_name(category)] = code
     return known

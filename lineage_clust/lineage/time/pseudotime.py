@@ -220,13 +220,13 @@ def _check_overlap(draws: np.ndarray, weights: np.ndarray) -> None:
             )
         if np.median(squeezed) < _LEAST_WIDTH:
             problem = (
-                f"squeezes its cells into {np.median(squeezed):.2g} of the range they have in others, as outlying times do. "
-                "Set these to NaN"
+                f"squeezes its cells into {np.median(squeezed):.2g} of their range in other draws, as outlying times do. "
+                "Set these times to NaN"
             )
         elif np.median(covered) < _LEAST_COVERED:
             problem = (
-                f"has only cells that lie in {np.median(covered):.2g} of the range of others, and is stretched over all of "
-                "it. Add the cells that are missing (NaN)"
+                f"covers only {np.median(covered):.2g} of the range of other draws, but is rescaled to all of it. Add the "
+                "cells that are missing (NaN)"
             )
         else:
             continue

@@ -182,7 +182,7 @@ def check_groups(model: Any, link: str, groups: ArrayLike | None, used: np.ndarr
         raise ValueError(
             f"With groups, at least {_FEWEST_GROUPS} of them need cells of positive weight, because the variation between "
             f"donors cannot be estimated from fewer; got {len(names)} ({shortened(names.tolist())}). Leave groups "
-            "out, and report p-values as those of these donors only."
+            "out, and report that p-values apply to these donors only."
         )
     return codes
 

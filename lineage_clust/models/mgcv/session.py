@@ -121,7 +121,7 @@ class Session:
         with self._lock:
             functions = self._r.evalr(_FUNCTIONS)()
             if functions is self._r.NULL:
-                raise ImportError(f"{_ADVICE} Here R starts, and its package mgcv is missing.")
+                raise ImportError(f"{_ADVICE} R starts here, but its package mgcv is missing.")
             self._functions = dict(zip(functions.names, functions, strict=True))
             self.mgcv_version = self._functions["version"][0]
 

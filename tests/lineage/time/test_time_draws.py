@@ -164,7 +164,7 @@ def test_a_draw_that_is_squeezed_or_stretched_is_named():
     adata.obsm["outlying"], adata.obsm["partial"] = outlying, partial
     with pytest.warns(UserWarning, match="Draw 1 of pseudotime squeezes its cells .*outlying times"):
         read_lineage(adata, time_key=["outlying"])
-    with pytest.warns(UserWarning, match="Draw 2 of pseudotime has only cells .*missing"):
+    with pytest.warns(UserWarning, match="Draw 2 of pseudotime covers only .*missing"):
         read_lineage(adata, time_key=["partial"])
 
 
