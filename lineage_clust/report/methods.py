@@ -72,7 +72,7 @@ def _fitting(result: FitResult, cited: list[str]) -> str:
         str(model.smoothing), f"a fixed smoothing parameter of {model.smoothing}"
     )
     cited += ["reml"] if model.smoothing == "reml" else []
-    family = str(model.family).replace("_", " ")
+    family = str(model.family).replace("_", " ").replace("gaussian", "Gaussian")
     basis = f"{smoother.n_splines} basis functions of degree {smoother.degree}"
     return (
         f"For each gene, a penalised B-spline of pseudotime (Eilers & Marx 1996; {basis}) "
@@ -94,44 +94,45 @@ def _clustering(result: FitResult, cited: list[str], count: dict[str, float]) ->
         by = names.get(str(clusterer.method), clusterer.method)
         weighted = " (edges weighted as by UMAP, McInnes et al. 2018)" if clusterer.weights == "umap" else ""
         said = (
-            f"The trends of {gate}, {shape}, were joined in a graph of their {clusterer.n_neighbors} nearest neighbours"
-            f"{weighted}, which was divided by {by}{_number(result)}"
+            f"The trends of {gate}, {shape}, were connected in a graph of their {clusterer.n_neighbors} nearest neighbours, "
+            f"counting the gene itself{weighted}. The graph was divided into communities by {by}{_number(result)}"
         )
     out = counted(int(count["left_out"]), "gene")
     chance = f" Clusters whose genes could all be false discoveries were left out ({out})." if count["left_out"] else ""
-    return f"{said}: {counted(int(count['clustered']), 'gene')} in {counted(result.n_clusters, 'cluster')}.{chance}"
+    found = f"{counted(int(count['clustered']), 'gene')} in {counted(result.n_clusters, 'cluster')}"
+    return f"{said}. The result is {found}.{chance}"
 
 
 def _number(result: FitResult) -> str:
     """Return how the number of clusters was selected by a GraphClusterer."""
     clusterer = result.clusterer
-    refined = "; each gene was then assigned to the nearest cluster mean"
+    refined = ", and each gene was then assigned to the nearest cluster mean"
     if clusterer.n_clusters is None and clusterer.resolution != "auto":
         return f" at resolution {fitted_value(clusterer, 'resolution_'):.3g}{refined if clusterer.refine else ''}"
     curve = fitted_value(clusterer, "stability_")
     if clusterer.n_clusters is not None or curve is None or curve.chosen != result.n_clusters:
-        return f"; its communities were merged{refined}, and the number of clusters was set"
+        return f". The communities were merged{refined}; the number of clusters was set"
     distinct = (
         f"agreement of independent halves of the data (kappa at least {clusterer.min_support:g}) and the correlation of "
         f"their means (at most {clusterer.max_correlation:g})"
     )
-    contrary = ". Genes that contradict the mean of their cluster were then divided off" if curve.n_divided else ""
+    contrary = ". Genes that contradict the mean of their cluster form further clusters" if curve.n_divided else ""
     if curve.of_continuum:
         return (
-            f". No clear groups among its communities describe the trends. These were therefore divided in two again and "
-            f"again by k-means, as long as the two are distinct, by the {distinct}, and the division explains at least "
-            f"{_shares(curve)}{contrary}"
+            f". No clear groups among the communities describe the trends. The trends were therefore divided in two "
+            f"repeatedly by k-means. The two parts of a division had to be distinct by the {distinct}. The division had to "
+            f"explain at least {_shares(curve)}{contrary}"
         )
     if curve.of_overlapping:
         return (
-            f"; its communities were merged{refined}. No clear groups among them describe the trends, but overlapping ones "
-            f"that explain more of the variance than divisions in two. They are distinct by the {distinct}, and no division "
-            f"of one of them into two that are distinct explains at least {_shares(curve)}{contrary}"
+            f". The communities were merged{refined}. No clear groups among them describe the trends, but overlapping groups "
+            f"explain more of the variance than divisions in two. They are distinct by the {distinct}. No division of one of "
+            f"them into two distinct parts explains at least {_shares(curve)}{contrary}"
         )
     return (
-        f"; its communities were merged{refined}. The number of clusters is the largest for which no cluster can be divided "
+        f". The communities were merged{refined}. The number of clusters is the largest for which no cluster can be divided "
         f"into two distinct ones, and all pairs have a gap between them or are distinct by a factor of three. Clusters are "
-        f"distinct by the weight of the edges between them (at most {clusterer.max_connectivity:g} of that expected by "
+        f"distinct by the weight of the edges between them (at most {clusterer.max_connectivity:g} times that expected by "
         f"chance), the {distinct}{contrary}"
     )
 
@@ -139,7 +140,7 @@ def _number(result: FitResult) -> str:
 def _shares(curve: StabilityCurve) -> str:
     return (
         f"{100 * curve.bounds.explained:g} % of the variance of the scaled trends and, if it is the last one, "
-        f"{100 * curve.bounds.within:g} % of that within the cluster, unless the means of the two are opposite"
+        f"{100 * curve.bounds.within:g} % of that within the cluster, unless the means of the two parts are opposite"
     )
 
 

@@ -217,10 +217,10 @@ def test_methods_say_how_the_number_of_clusters_came_about(adata):
     assert "contradict" not in text
     curve = fitted.clusterer_.stability_
     fitted.clusterer_.stability_ = replace(curve, n_divided=1)
-    assert "Genes that contradict the mean of their cluster were then divided off: " in methods(fitted._result)[0]
+    assert "Genes that contradict the mean of their cluster form further clusters. " in methods(fitted._result)[0]
     assert "cells, not donors, are the replicates" in text
     shares = np.full((2, len(curve.n_clusters)), np.nan)
-    for known, said in ((slice(1, None), "divided in two again and again"), (slice(-1, None), "overlapping ones")):
+    for known, said in ((slice(1, None), "divided in two repeatedly"), (slice(-1, None), "overlapping groups")):
         shares[:, known] = 0.02
         explained, within = shares
         fitted.clusterer_.stability_ = replace(curve, explained=explained.copy(), within=within.copy())
