@@ -25,8 +25,8 @@ _MOST_SAMPLES = 24  # thin lines in the figure of a gene
 _NARROW = 3.6  # inches
 _PARAMETERS = ("condition_key", "sample_key", "lineage", "conditions", "family", "link", "alpha", "level")
 _CAUTION = (
-    "Pseudotime is taken as known: if conditions were ordered apart, or the treatment changes the order of the cells, "
-    "differences are those of the ordering too."
+    "Pseudotime is treated as known: if conditions were ordered separately, or the treatment changes the order of the "
+    "cells, differences also reflect the ordering."
 )
 _METHODS = (
     "Expression of {n:,} genes along {along} was compared between {conditions} with lineage_clust {version}. Each condition "
@@ -52,10 +52,10 @@ _MEANINGS = {
     "pvalue_level": "Of the test that the difference has mean zero.",
     "qvalue_level": "P-value of the level, adjusted for the number of genes: is it higher or lower on average?",
     "pvalue_shape": "Of the test that the difference is constant.",
-    "qvalue_shape": "P-value of the shape, adjusted for the number of genes: does it take another course?",
+    "qvalue_shape": "P-value of the shape, adjusted for the number of genes: is it another shape?",
     "pvalue_both": "Of the test that there is no difference: level and shape combined.",
     "qvalue_both": "P-value of level and shape together, adjusted for the number of genes.",
-    "direction": "Where the simultaneous band of the difference excludes zero; it is no test.",
+    "direction": "Where the simultaneous band of the difference excludes zero; this is not a test.",
     "level": "Mean difference.",
     "largest_difference": "The largest difference, with its sign.",
     "largest_at": "Pseudotime of the largest difference.",
@@ -103,7 +103,7 @@ def _facts(found: Any) -> list[tuple[str, str, str]]:
         ("Genes compared", f"{len(found.genes):,}", ""),
         ("Genes that differ", f"{q[:, 0].sum():,}", f"q < {found.alpha:g} in level and shape together"),
         ("in level", f"{q[:, 1].sum():,}", "higher or lower on average"),
-        ("in shape", f"{q[:, 2].sum():,}", "another course"),
+        ("in shape", f"{q[:, 2].sum():,}", "another shape"),
         ("Clusters of differences", f"{found.n_clusters}", ""),
         ("Replicates", found.replicates, f"{len(found.samples)} samples"),
         ("Pseudotime", f"{first:.3g} to {last:.3g}", "where all conditions have cells"),
@@ -114,20 +114,24 @@ def _concerns(found: Any) -> list[str]:
     said = []
     if found.sample_key is None:
         said.append(
-            "Cells were taken as replicates: p-values say nothing of other donors, and are far too small if donors differ."
+            "Cells were taken as replicates: p-values say nothing about other donors, and are far too small if donors differ."
         )
     said += [
         f"{name} has hardly any cells from {start:.3g} to {end:.3g}: trends are interpolated there."
         for name, start, end in found.gaps.itertuples(index=False)
     ]
     poor = int((~np.isfinite(found.table["pvalue_both"].to_numpy(dtype=float))).sum())
-    return [*said, f"{counted(poor, 'gene', 'has', 'have')} no p-value, for want of convergence."] if poor else said
+    return (
+        [*said, f"{counted(poor, 'gene', 'has', 'have')} no p-value, because the fit did not converge."]
+        if poor
+        else said
+    )
 
 
 def _methods(found: Any) -> str:
     donors = ""
     if found.sample_key is not None:
-        donors = ", and each sample a level and curve of its own, which are random (Laird and Ware 1982)"
+        donors = ", and each sample has a random level and a random curve (Laird and Ware 1982)"
     family = (
         "" if found.family == "gaussian" else f" on the {found.link} scale ({found.family.replace('_', ' ')} family)"
     )
@@ -143,7 +147,7 @@ def _pictures(found: Any) -> Iterator[Picture]:
         place = "" if len(found.conditions) == 2 else f"-{found.conditions.index(condition)}"
         yield Picture(
             f"volcano{place}", f"Volcano{of}",
-            "One point per gene: its largest difference, and how sure it is that there is any. Colours are clusters of "
+            "One point per gene: its largest difference, and the evidence for any difference. Colours are clusters of "
             "differences.",
             f"Volcano plot of the differences between {condition} and {found.reference}.",
             partial(found.plot_volcano, condition), partial(found.plot_volcano, condition, figsize=(_NARROW, 3.6), n_names=6),
